@@ -1,0 +1,1 @@
+//! Encoders: sequences and meshes to vectors, on Candle

@@ -1,0 +1,1 @@
+//! Immutable snapshots and the arrays that solvers pull from them

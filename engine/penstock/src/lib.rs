@@ -1,0 +1,1 @@
+//! Embedded feature store and vector database for scientific data

@@ -1,0 +1,1 @@
+//! Versioned Lance tables on a local disk or S3

@@ -1,0 +1,1 @@
+//! Streaming readers of protein, DNA and mesh files into Arrow batches

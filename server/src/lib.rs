@@ -1,0 +1,1 @@
+//! The penstock program: command line, HTTP and Arrow Flight
