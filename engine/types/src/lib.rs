@@ -13,5 +13,5 @@ pub use digest::{ContentHash, Sha256Digest};
 pub use error::ErrorCode;
 pub use feature::{DType, Dim, FeatureSpec, Pooling};
 pub use kind::Kind;
-pub use metric::Metric;
+pub use metric::{Metric, Probe};
 pub use name::{NameError, SnapshotName, TableName, TagName};
