@@ -1,1 +1,31 @@
-//! Wire types of the REST interface and their OpenAPI description
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod encoder;
+pub mod ingest;
+pub mod job;
+pub mod maintain;
+pub mod problem;
+pub mod search;
+pub mod service;
+pub mod snapshot;
+pub mod sql;
+pub mod table;
+
+pub use encoder::{EncodeOutcome, EncodeRequest, Encoder, Encoders};
+pub use ingest::{IngestParams, IngestResult, IngestUpload, Skipped, Warning};
+pub use job::{Job, JobKind, JobParams, JobProgress, JobState, Jobs};
+pub use maintain::{
+    CompactOutcome, CompactOutcomes, DeleteOutcome, DeleteRequest, GcOutcome, GcOutcomes,
+    GcRequest, IndexOutcome, IndexRequest, VerifyProblem, VerifyProblemKind, VerifyReport,
+    VerifyReports, VerifyRequest,
+};
+pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
+pub use search::{FileSearch, Hit, SearchAnswer, SearchRequest};
+pub use service::{Service, Status};
+pub use snapshot::{CreateSnapshot, Snapshot, SnapshotArray, SnapshotSummary, Snapshots};
+pub use sql::{Row, Rows, SqlRequest};
+pub use table::{
+    Column, Feature, Index, SetTag, TableDescription, TableStats, TableSummary, Tables, Tag, Tags,
+    Version, Versions,
+};
