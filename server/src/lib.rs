@@ -1,1 +1,8 @@
-//! The penstock program: command line, HTTP and Arrow Flight
+//! The penstock program: command line, HTTP and Arrow Flight.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod http;
+pub mod jobs;
+pub mod load;
+pub mod problem;
+pub mod wire;

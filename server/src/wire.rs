@@ -1,0 +1,384 @@
+//! Engine types to wire types: the only place where the two meet.
+
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::json::WriterBuilder;
+use arrow::json::writer::LineDelimited;
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, SecondsFormat, Utc};
+use penstock::export::{Snapshot, SnapshotEntry};
+use penstock::store;
+use penstock::{EncodeOutcome, EncoderInfo, IndexOutcome, TableDescription};
+use penstock_ingest::Position;
+use penstock_openapi as wire;
+use penstock_types::columns::KEY_UNIT;
+use penstock_types::{FeatureSpec, TableName, columns};
+use serde_json::{Map, Value};
+
+use crate::load::Loaded;
+
+/// A moment, in RFC 3339.
+#[must_use]
+pub fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Seconds, to a millisecond.
+#[must_use]
+pub fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// The rows of a batch as objects; nulls are written out.
+///
+/// # Errors
+/// A column has a type that JSON has no form for.
+pub fn rows(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, arrow::error::ArrowError> {
+    let mut text = Vec::new();
+    let builder = WriterBuilder::new().with_explicit_nulls(true);
+    let mut writer = builder.build::<_, LineDelimited>(&mut text);
+    writer.write(batch)?;
+    writer.finish()?;
+    drop(writer);
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            serde_json::from_slice(line)
+                .map_err(|error| arrow::error::ArrowError::JsonError(error.to_string()))
+        })
+        .collect()
+}
+
+/// An encoder.
+#[must_use]
+pub fn encoder(info: &EncoderInfo) -> wire::Encoder {
+    wire::Encoder {
+        name: info.spec.encoder.clone(),
+        kind: info.kind.to_string(),
+        column: info.spec.column(),
+        dim: info.spec.dim.get() as u64,
+        dtype: info.spec.dtype.to_string(),
+        pooling: info.spec.pooling.to_string(),
+        weights: info.spec.weights.clone(),
+        device: info.device.clone(),
+        description: info.description.clone(),
+        is_default: info.is_default,
+    }
+}
+
+/// A table in a list.
+#[must_use]
+pub fn table_summary(table: &store::TableSummary) -> wire::TableSummary {
+    wire::TableSummary {
+        name: table.name.to_string(),
+        kind: table.kind.to_string(),
+        version: table.version,
+        rows: table.rows,
+        features: table.features.clone(),
+    }
+}
+
+/// The columns of a schema.
+#[must_use]
+pub fn columns_of(schema: &SchemaRef) -> Vec<wire::Column> {
+    schema
+        .fields()
+        .iter()
+        .map(|field| wire::Column {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+            unit: field.metadata().get(KEY_UNIT).cloned(),
+        })
+        .collect()
+}
+
+/// A feature column.
+#[must_use]
+pub fn feature(column: &str, spec: &FeatureSpec) -> wire::Feature {
+    wire::Feature {
+        column: column.to_owned(),
+        encoder: spec.encoder.clone(),
+        weights: spec.weights.clone(),
+        pooling: spec.pooling.to_string(),
+        dtype: spec.dtype.to_string(),
+        dim: spec.dim.get() as u64,
+    }
+}
+
+fn index(info: &store::IndexInfo) -> wire::Index {
+    wire::Index {
+        name: info.name.clone(),
+        column: info.column.clone(),
+        kind: info.kind.clone(),
+        metric: info.metric.map(|metric| metric.to_string()),
+        indexed_rows: info.indexed_rows,
+        unindexed_rows: info.unindexed_rows,
+    }
+}
+
+/// One version of a table.
+#[must_use]
+pub fn table_description(table: &TableDescription) -> wire::TableDescription {
+    wire::TableDescription {
+        name: table.name.to_string(),
+        kind: table.kind.to_string(),
+        version: table.version,
+        columns: columns_of(&table.schema),
+        features: table.features.iter().map(|(column, spec)| feature(column, spec)).collect(),
+        indexes: table.indexes.iter().map(index).collect(),
+        stats: wire::TableStats {
+            rows: table.stats.rows,
+            deleted_rows: table.stats.deleted_rows,
+            fragments: table.stats.fragments as u64,
+            data_bytes: table.stats.data_bytes,
+            versions: table.stats.versions as u64,
+            indexes: table.stats.indexes as u64,
+        },
+        tags: table.tags.iter().map(|(tag, version)| (tag.to_string(), *version)).collect(),
+    }
+}
+
+/// The versions of a table.
+#[must_use]
+pub fn versions(table: &TableName, versions: &[store::VersionInfo]) -> wire::Versions {
+    wire::Versions {
+        table: table.to_string(),
+        versions: versions
+            .iter()
+            .map(|version| wire::Version {
+                version: version.version,
+                timestamp: moment(version.timestamp),
+                tags: version.tags.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+    }
+}
+
+/// What a load did.
+#[must_use]
+pub fn ingest_result(loaded: &Loaded) -> wire::IngestResult {
+    let (outcome, report) = (&loaded.outcome, &loaded.report);
+    wire::IngestResult {
+        table: loaded.table.to_string(),
+        kind: loaded.kind.to_string(),
+        version: outcome.version,
+        rows_added: outcome.added,
+        rows_updated: outcome.updated,
+        rows_unchanged: outcome.unchanged,
+        rows_skipped: report.skipped_count,
+        windows_written: outcome.windows_added + outcome.windows_updated,
+        windows_removed: outcome.windows_removed,
+        skipped: report
+            .skipped
+            .iter()
+            .map(|skipped| {
+                let (line, byte) = match skipped.position {
+                    Some(Position::Line(line)) => (Some(line), None),
+                    Some(Position::Byte(byte)) => (None, Some(byte)),
+                    None => (None, None),
+                };
+                wire::Skipped {
+                    source: skipped.source.clone(),
+                    record: skipped.record.clone(),
+                    line,
+                    byte,
+                    reason: skipped.reason.clone(),
+                }
+            })
+            .collect(),
+        warning_count: report.warning_count,
+        warnings: report
+            .warnings
+            .iter()
+            .map(|warning| wire::Warning {
+                source: warning.source.clone(),
+                record: warning.record.clone(),
+                message: warning.message.clone(),
+            })
+            .collect(),
+        replayed: outcome.replayed,
+        seconds: loaded.seconds,
+    }
+}
+
+/// What a search found.
+///
+/// # Errors
+/// A column asked for has a type that JSON has no form for.
+pub fn search_answer(
+    answer: &penstock::SearchAnswer,
+) -> Result<wire::SearchAnswer, arrow::error::ArrowError> {
+    let hits = rows(&answer.hits)?
+        .into_iter()
+        .map(|mut columns| {
+            let id = match columns.remove(columns::ID) {
+                Some(Value::String(id)) => id,
+                _ => String::new(),
+            };
+            let distance = columns.remove(penstock::index::DISTANCE);
+            let distance = distance.as_ref().and_then(Value::as_f64).unwrap_or(f64::NAN);
+            wire::Hit { id, distance, columns }
+        })
+        .collect();
+    Ok(wire::SearchAnswer {
+        table: answer.table.to_string(),
+        version: answer.version,
+        column: answer.column.clone(),
+        metric: answer.metric.to_string(),
+        k: answer.k as u64,
+        exact: answer.exact,
+        unindexed_rows: answer.unindexed_rows,
+        hits,
+    })
+}
+
+/// What a deletion did.
+#[must_use]
+pub fn delete_outcome(table: &TableName, outcome: &store::DeleteOutcome) -> wire::DeleteOutcome {
+    wire::DeleteOutcome {
+        table: table.to_string(),
+        version: outcome.version,
+        rows_deleted: outcome.rows_deleted,
+        replayed: outcome.replayed,
+    }
+}
+
+/// What the filling of a feature column did.
+#[must_use]
+pub fn encode_outcome(
+    table: &TableName,
+    encoder: &str,
+    outcome: &EncodeOutcome,
+    took: Duration,
+) -> wire::EncodeOutcome {
+    wire::EncodeOutcome {
+        table: table.to_string(),
+        version: outcome.version,
+        column: outcome.column.clone(),
+        encoder: encoder.to_owned(),
+        rows_encoded: outcome.rows_encoded,
+        rows_empty: outcome.rows_empty,
+        seconds: seconds(took),
+    }
+}
+
+/// What an index build did.
+#[must_use]
+pub fn index_outcome(table: &TableName, outcome: &IndexOutcome) -> wire::IndexOutcome {
+    wire::IndexOutcome {
+        table: table.to_string(),
+        version: outcome.version,
+        column: outcome.column.clone(),
+        index_type: outcome.index_type.to_string(),
+        metric: outcome.metric.to_string(),
+        rows: outcome.rows,
+        seconds: outcome.seconds,
+    }
+}
+
+/// What compaction did.
+#[must_use]
+pub fn compact_outcomes(
+    outcomes: &[(TableName, store::CompactOutcome)],
+) -> wire::CompactOutcomes {
+    let tables = outcomes
+        .iter()
+        .map(|(table, outcome)| wire::CompactOutcome {
+            table: table.to_string(),
+            version: outcome.version,
+            fragments_removed: outcome.fragments_removed,
+            fragments_added: outcome.fragments_added,
+            files_removed: outcome.files_removed,
+            files_added: outcome.files_added,
+        })
+        .collect();
+    wire::CompactOutcomes { tables }
+}
+
+/// What the removal of old versions did.
+#[must_use]
+pub fn gc_outcomes(outcomes: &[(TableName, store::GcOutcome)]) -> wire::GcOutcomes {
+    let tables = outcomes
+        .iter()
+        .map(|(table, outcome)| wire::GcOutcome {
+            table: table.to_string(),
+            versions_removed: outcome.versions_removed,
+            bytes_removed: outcome.bytes_removed,
+            data_files_removed: outcome.data_files_removed,
+            index_files_removed: outcome.index_files_removed,
+        })
+        .collect();
+    wire::GcOutcomes { tables }
+}
+
+/// What verification found.
+#[must_use]
+pub fn verify_reports(reports: &[store::VerifyReport]) -> wire::VerifyReports {
+    let tables: Vec<wire::VerifyReport> = reports
+        .iter()
+        .map(|report| wire::VerifyReport {
+            table: report.table.to_string(),
+            ok: report.is_ok(),
+            versions: report.versions.clone(),
+            files: report.files,
+            bytes: report.bytes,
+            problems: report.problems.iter().map(verify_problem).collect(),
+        })
+        .collect();
+    wire::VerifyReports { ok: tables.iter().all(|table| table.ok), tables }
+}
+
+fn verify_problem(problem: &store::VerifyProblem) -> wire::VerifyProblem {
+    use store::VerifyProblem as Found;
+    use wire::VerifyProblemKind as Kind;
+    let (kind, file, detail) = match problem {
+        Found::Missing { file } => (Kind::Missing, file, None),
+        Found::Changed { file, recorded, found } => {
+            (Kind::Changed, file, Some(format!("recorded as {recorded}, found {found}")))
+        }
+        Found::Unrecorded { file } => (Kind::Unrecorded, file, None),
+        Found::Unreadable { file, reason } => (Kind::Unreadable, file, Some(reason.clone())),
+    };
+    wire::VerifyProblem { kind, file: file.clone(), detail }
+}
+
+/// A snapshot.
+#[must_use]
+pub fn snapshot(name: Option<&str>, snapshot: &Snapshot) -> wire::Snapshot {
+    let manifest = snapshot.manifest();
+    let arrays: Vec<wire::SnapshotArray> = manifest
+        .arrays
+        .iter()
+        .map(|array| wire::SnapshotArray {
+            name: array.name.clone(),
+            column: array.column.clone(),
+            shape: array.shape.clone(),
+            chunk_shape: array.chunk_shape.clone(),
+            dtype: array.dtype.to_string(),
+            chunks: array.chunks.len() as u64,
+            bytes: array.bytes(),
+        })
+        .collect();
+    wire::Snapshot {
+        name: name.map(str::to_owned),
+        digest: snapshot.digest().to_string(),
+        table: manifest.table.clone(),
+        version: manifest.version,
+        filter: manifest.filter.clone(),
+        rows: manifest.rows,
+        bytes: arrays.iter().map(|array| array.bytes).sum(),
+        arrays,
+    }
+}
+
+/// A snapshot in a list.
+#[must_use]
+pub fn snapshot_summary(entry: &SnapshotEntry) -> wire::SnapshotSummary {
+    wire::SnapshotSummary {
+        name: entry.name.to_string(),
+        digest: entry.digest.to_string(),
+        created: moment(entry.created),
+    }
+}
