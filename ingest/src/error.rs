@@ -215,7 +215,14 @@ impl ReadError {
 
     /// Whether the bytes that follow can still be trusted: then `--on-error skip` goes on.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Malformed { .. } | Self::Limit { what: "the record", .. })
+        matches!(
+            self,
+            Self::Malformed { .. }
+                | Self::Limit {
+                    what: "the record" | "the line",
+                    ..
+                }
+        )
     }
 
     /// An error of a stream: the one that the layers below wrapped, or the system's own.
