@@ -1,1 +1,36 @@
-//! Versioned Lance tables on a local disk or S3
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub(crate) mod backing;
+mod check;
+mod commit;
+pub mod error;
+pub mod feature;
+pub mod index;
+mod keys;
+pub mod lease;
+pub mod load;
+pub mod maintain;
+pub mod objects;
+pub mod options;
+pub mod scan;
+mod seen;
+pub mod store;
+pub mod table;
+pub mod verify;
+pub mod version;
+mod writer;
+
+pub use error::{BoxError, Result, StoreError};
+pub use feature::{CancelFn, EncodeFn, FeatureOptions, FeatureOutcome, ProgressFn};
+pub use index::{IndexInfo, IndexRequest, OptimizeOutcome};
+pub use lease::Lease;
+pub use load::{Load, LoadMode, LoadOptions, LoadOutcome};
+pub use maintain::{CompactOutcome, DeleteOptions, DeleteOutcome, GcOutcome};
+pub use objects::{ByteStream, ObjectInfo, ObjectWriter, Objects};
+pub use options::StoreOptions;
+pub use scan::{BatchStream, Scan};
+pub use store::{Store, TableSummary};
+pub use table::{Table, TableStats};
+pub use verify::{VerifyProblem, VerifyReport, VerifyScope};
+pub use version::{VersionInfo, VersionRef};
