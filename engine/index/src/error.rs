@@ -1,0 +1,245 @@
+//! What can go wrong in a search or an index build.
+
+use penstock_store::StoreError;
+use penstock_types::{ErrorCode, Metric};
+
+/// Shorthand of this crate.
+pub type Result<T, E = IndexError> = std::result::Result<T, E>;
+
+/// Why a search or an index build failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The table has no such column.
+    #[error("table `{table}` has no column `{column}`; its columns are {known}")]
+    UnknownColumn {
+        /// The table.
+        table: String,
+        /// What was asked for.
+        column: String,
+        /// The columns there are.
+        known: String,
+    },
+    /// The column holds no features.
+    #[error("column `{column}` of table `{table}` holds no features; {known}")]
+    NoFeature {
+        /// The table.
+        table: String,
+        /// What was asked for.
+        column: String,
+        /// The feature columns there are, in words.
+        known: String,
+    },
+    /// The feature column holds a list of vectors per row.
+    #[error(
+        "column `{column}` holds one vector per item of a record (pooling `none`); \
+         a search needs one vector per row"
+    )]
+    Ragged {
+        /// The column.
+        column: String,
+    },
+    /// The column's metadata contradicts itself.
+    #[error(transparent)]
+    Feature(#[from] penstock_types::feature::FeatureError),
+    /// The query vector has another length than the column's vectors.
+    #[error("the query vector has {given} numbers; column `{column}` holds vectors of {expected}")]
+    Dimension {
+        /// The column.
+        column: String,
+        /// Length of the query vector.
+        given: usize,
+        /// Length of the column's vectors.
+        expected: usize,
+    },
+    /// The query vector was made by another encoder than the column's vectors.
+    #[error(
+        "the query was encoded by `{given}`, column `{column}` by `{expected}`: \
+         their vectors cannot be compared"
+    )]
+    Encoder {
+        /// The column.
+        column: String,
+        /// Encoder of the query.
+        given: String,
+        /// Encoder of the column.
+        expected: String,
+    },
+    /// The same encoder with other weights.
+    #[error(
+        "the query was encoded with weights {given} of `{encoder}`, column `{column}` with \
+         {expected}: their vectors cannot be compared"
+    )]
+    Weights {
+        /// The column.
+        column: String,
+        /// The encoder.
+        encoder: String,
+        /// Digest of the query's weights.
+        given: String,
+        /// Digest of the column's weights.
+        expected: String,
+    },
+    /// NaN or infinity in the query vector.
+    #[error("number {position} of the query vector is {value}; all must be finite")]
+    NotFinite {
+        /// Position in the vector, from 0.
+        position: usize,
+        /// The number.
+        value: f32,
+    },
+    /// An all-zero query under cosine.
+    #[error(
+        "the query vector is all zero; it has no direction, and metric cosine compares directions"
+    )]
+    ZeroVector,
+    /// `k` out of bounds.
+    #[error("k is {given}; it must be from 1 to {max}")]
+    K {
+        /// What was asked for.
+        given: usize,
+        /// The most there can be.
+        max: usize,
+    },
+    /// A search or build option out of bounds.
+    #[error("option `{option}` is {given}; it must be from {min} to {max}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What was asked for.
+        given: usize,
+        /// The least there can be.
+        min: usize,
+        /// The most there can be.
+        max: usize,
+    },
+    /// The SQL predicate is wrong.
+    #[error("the predicate is wrong: {reason}")]
+    Predicate {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The SQL predicate is too big.
+    #[error("the predicate has {given} {what}; at most {max} are allowed")]
+    PredicateSize {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        given: usize,
+        /// How much there may be.
+        max: usize,
+    },
+    /// The word names no index type.
+    #[error("`{given}` is no index type; the types are {known}")]
+    Kind {
+        /// What was given.
+        given: String,
+        /// The types there are.
+        known: String,
+    },
+    /// Too few vectors to train the index on.
+    #[error(
+        "an index of type {kind} is trained on at least {needed} vectors; column `{column}` holds \
+         {found}. Search it exactly, or use ivf_flat or ivf_hnsw_sq"
+    )]
+    TooFewRows {
+        /// The index type.
+        kind: &'static str,
+        /// The column.
+        column: String,
+        /// Vectors needed.
+        needed: usize,
+        /// Vectors found.
+        found: u64,
+    },
+    /// The index type cannot hold vectors of this length.
+    #[error(
+        "an index of type {kind} needs a dimension divisible by {divisor}; `{column}` has {dim}"
+    )]
+    Divisor {
+        /// The index type.
+        kind: &'static str,
+        /// The column.
+        column: String,
+        /// Length of the vectors.
+        dim: usize,
+        /// What it must be divisible by.
+        divisor: usize,
+    },
+    /// There is an index already, and it was not to be replaced.
+    #[error(
+        "column `{column}` has an index of type {kind} for metric {metric} already; ask for it to be replaced"
+    )]
+    Exists {
+        /// The column.
+        column: String,
+        /// Type of the index there is.
+        kind: String,
+        /// Its metric.
+        metric: Metric,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Reading the table failed.
+    #[error("reading table `{table}` failed")]
+    Read {
+        /// The table.
+        table: String,
+        /// Why.
+        #[source]
+        source: Box<lance::Error>,
+    },
+    /// Arrow could not assemble the answer.
+    #[error("assembling the answer failed")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// A worker thread died.
+    #[error("a worker of the search was lost")]
+    Worker(#[from] tokio::task::JoinError),
+    /// Something that must hold did not.
+    #[error("{what}")]
+    Invariant {
+        /// What did not hold.
+        what: &'static str,
+    },
+}
+
+impl IndexError {
+    /// The code that the one who asked is told.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownColumn { .. } => ErrorCode::NotFound,
+            Self::NoFeature { .. }
+            | Self::NotFinite { .. }
+            | Self::ZeroVector
+            | Self::K { .. }
+            | Self::Option { .. }
+            | Self::Kind { .. }
+            | Self::Predicate { .. }
+            | Self::TooFewRows { .. }
+            | Self::Divisor { .. } => ErrorCode::InvalidArgument,
+            Self::Dimension { .. } | Self::Encoder { .. } | Self::Weights { .. } => {
+                ErrorCode::EncoderMismatch
+            }
+            Self::Ragged { .. } => ErrorCode::Unsupported,
+            Self::PredicateSize { .. } => ErrorCode::LimitExceeded,
+            Self::Exists { .. } => ErrorCode::AlreadyExists,
+            Self::Feature(_) => ErrorCode::Corrupt,
+            Self::Store(source) => source.code(),
+            Self::Read { source, .. } => match **source {
+                lance::Error::IO { .. } => ErrorCode::Unavailable,
+                _ => ErrorCode::Internal,
+            },
+            Self::Arrow(_) | Self::Worker(_) | Self::Invariant { .. } => ErrorCode::Internal,
+        }
+    }
+
+    pub(crate) fn read(table: &penstock_store::Table) -> impl Fn(lance::Error) -> Self {
+        let table = table.name().to_string();
+        move |source| Self::Read {
+            table: table.clone(),
+            source: Box::new(source),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Bounds on SQL predicates, checked before any parser sees them.
+//!
+//! Lance parses a predicate and walks its tree recursively on whatever thread asks. A chain of
+//! `AND` is a tree as deep as the chain is long, so an unbounded predicate could end the process.
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::{IndexError, Result};
+
+/// The longest predicate, in bytes.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// The most operators (`AND`, `OR`, `=`, `+`, ...) of a predicate.
+pub const MAX_OPERATORS: usize = 256;
+
+/// Checks that a predicate is small enough to be parsed on any thread. Lists (`IN (...)`) may be
+/// long; chains of operators and nesting may not.
+///
+/// # Errors
+/// The predicate is too long, has too many operators, is empty, or is not made of SQL tokens.
+pub fn check_predicate(predicate: &str) -> Result<()> {
+    let bounded = |what, given, max| {
+        if given > max {
+            return Err(IndexError::PredicateSize { what, given, max });
+        }
+        Ok(())
+    };
+    bounded("bytes", predicate.len(), MAX_BYTES)?;
+    let tokens = Tokenizer::new(&GenericDialect {}, predicate)
+        .tokenize()
+        .map_err(|error| IndexError::Predicate {
+            reason: error.to_string(),
+        })?;
+    let mut significant = tokens
+        .iter()
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .peekable();
+    if significant.peek().is_none() {
+        return Err(IndexError::Predicate {
+            reason: "it is empty; leave it out to have all rows".to_owned(),
+        });
+    }
+    bounded(
+        "operators",
+        significant.filter(|token| deepens(token)).count(),
+        MAX_OPERATORS,
+    )
+}
+
+/// Whether a token can make the expression's tree one deeper.
+fn deepens(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::BETWEEN
+                | Keyword::CASE
+                | Keyword::CAST
+                | Keyword::IN
+        ),
+        Token::Comma
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::RParen
+        | Token::RBracket
+        | Token::SemiColon
+        | Token::Period
+        | Token::Whitespace(_)
+        | Token::EOF => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_types::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn bounds() {
+        for good in [
+            "length > 100 AND kind = 'protein'",
+            "name LIKE '%kinase%' OR description IS NULL",
+        ] {
+            check_predicate(good).unwrap();
+        }
+        let list = (0..2000).map(|i| format!("'id{i}'")).collect::<Vec<_>>();
+        check_predicate(&format!("id IN ({})", list.join(", "))).unwrap();
+
+        let chain = vec!["length = 1"; 5000].join(" OR ");
+        assert_eq!(
+            check_predicate(&chain).unwrap_err().code(),
+            ErrorCode::LimitExceeded
+        );
+        let nested = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
+        assert_eq!(
+            check_predicate(&nested).unwrap_err().code(),
+            ErrorCode::LimitExceeded
+        );
+        for bad in ["", "  ", "name = 'open"] {
+            assert_eq!(
+                check_predicate(bad).unwrap_err().code(),
+                ErrorCode::InvalidArgument,
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! `at` and `vector_search`: functions that answer tables.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+    SendableRecordBatchStream,
+};
+use penstock_store::{Table, VersionRef};
+use penstock_types::columns::ID;
+
+use super::{AT, VECTOR_SEARCH};
+use crate::catalog::Pinned;
+use crate::{Query, QueryError, SearchFn, VectorSearch};
+
+/// The column that a search adds.
+const DISTANCE: &str = "distance";
+
+fn wrong(function: &'static str, reason: impl Into<String>) -> QueryError {
+    QueryError::Call {
+        function,
+        reason: reason.into(),
+    }
+}
+
+fn text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        _ => None,
+    }
+}
+
+fn number(expr: &Expr) -> Option<u64> {
+    match expr {
+        Expr::Literal(value, _) => match value.cast_to(&DataType::UInt64) {
+            Ok(ScalarValue::UInt64(number)) => number,
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `at(table, version_or_tag)`.
+#[derive(Debug)]
+pub(super) struct At {
+    pinned: Pinned,
+}
+
+impl At {
+    pub(super) fn new(pinned: Pinned) -> Self {
+        Self { pinned }
+    }
+}
+
+impl TableFunctionImpl for At {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        let usage = || wrong(AT, "write at('table', version), with a number or 'tag'");
+        let [table, version] = args.exprs() else {
+            return Err(usage().into());
+        };
+        let table = text(table).ok_or_else(usage)?;
+        let version = match (text(version), number(version)) {
+            (Some(text), _) => text
+                .parse::<VersionRef>()
+                .map_err(|e| wrong(AT, e.to_string()))?,
+            (None, Some(number)) => VersionRef::Number(number),
+            (None, None) => return Err(usage().into()),
+        };
+        let table = self.pinned.get(table, &version).ok_or_else(usage)?;
+        Ok(table.provider())
+    }
+}
+
+/// `vector_search(table, column, query, k [, where])`.
+pub(super) struct Search {
+    pinned: Pinned,
+    search: SearchFn,
+}
+
+impl Search {
+    pub(super) fn new(pinned: Pinned, search: SearchFn) -> Self {
+        Self { pinned, search }
+    }
+}
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search")
+            .field("pinned", &self.pinned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TableFunctionImpl for Search {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        let usage = || {
+            wrong(
+                VECTOR_SEARCH,
+                "write vector_search('table', 'column', query, k [, 'predicate']); the query is an \
+                 array, a JSON array as text, 'id:...' or raw text",
+            )
+        };
+        let (table, column, query, k, filter) = match args.exprs() {
+            [table, column, query, k] => (table, column, query, k, None),
+            [table, column, query, k, filter] => (table, column, query, k, Some(filter)),
+            _ => return Err(usage().into()),
+        };
+        let table = text(table).ok_or_else(usage)?;
+        let (table, at) = match table.split_once('@') {
+            Some((table, version)) => (
+                table,
+                version
+                    .parse::<VersionRef>()
+                    .map_err(|e| wrong(VECTOR_SEARCH, e.to_string()))?,
+            ),
+            None => (table, VersionRef::Latest),
+        };
+        let table = self.pinned.get(table, &at).ok_or_else(usage)?.clone();
+        let k = number(k)
+            .and_then(|k| usize::try_from(k).ok())
+            .ok_or_else(|| wrong(VECTOR_SEARCH, "k must be a positive whole number"))?;
+        let filter = filter
+            .map(|filter| text(filter).map(str::to_owned).ok_or_else(usage))
+            .transpose()?;
+        let provider = SearchTable {
+            schema: search_schema(&table),
+            search: Arc::clone(&self.search),
+            call: VectorSearch {
+                column: text(column).ok_or_else(usage)?.to_owned(),
+                query: query_of(query)?,
+                table,
+                k,
+                filter,
+                columns: Vec::new(),
+            },
+        };
+        Ok(Arc::new(provider))
+    }
+}
+
+/// What the third argument asks for.
+fn query_of(expr: &Expr) -> Result<Query, QueryError> {
+    let usage = || {
+        wrong(
+            VECTOR_SEARCH,
+            "the query must be an array of numbers, a JSON array as text, 'id:...' or raw text",
+        )
+    };
+    if let Some(text) = text(expr) {
+        let trimmed = text.trim();
+        return if trimmed.starts_with('[') {
+            serde_json::from_str::<Vec<f32>>(trimmed)
+                .map(Query::Vector)
+                .map_err(|error| {
+                    wrong(
+                        VECTOR_SEARCH,
+                        format!("the query is no JSON array of numbers: {error}"),
+                    )
+                })
+        } else if let Some(id) = text.strip_prefix("id:") {
+            Ok(Query::Id(id.to_owned()))
+        } else {
+            Ok(Query::Text(text.to_owned()))
+        };
+    }
+    let Expr::Literal(value, _) = expr else {
+        return Err(usage());
+    };
+    let list: ArrayRef = match value {
+        ScalarValue::List(list) if list.len() == 1 => list.value(0),
+        ScalarValue::LargeList(list) if list.len() == 1 => list.value(0),
+        ScalarValue::FixedSizeList(list) if list.len() == 1 => list.value(0),
+        _ => return Err(usage()),
+    };
+    let numbers = cast(&list, &DataType::Float32).map_err(|_| usage())?;
+    if numbers.null_count() > 0 {
+        return Err(wrong(VECTOR_SEARCH, "the query vector holds a null"));
+    }
+    Ok(Query::Vector(
+        numbers.as_primitive::<Float32Type>().values().to_vec(),
+    ))
+}
+
+/// The table's columns and the distance.
+fn search_schema(table: &Table) -> SchemaRef {
+    let schema = table.schema();
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(DISTANCE, DataType::Float32, false)));
+    Arc::new(Schema::new(fields))
+}
+
+/// The answer of a search, as a table that searches when it is scanned.
+struct SearchTable {
+    schema: SchemaRef,
+    search: SearchFn,
+    call: VectorSearch,
+}
+
+impl fmt::Debug for SearchTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(f)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SearchTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(indices) => Arc::new(self.schema.project(indices)?),
+            None => Arc::clone(&self.schema),
+        };
+        let mut call = self.call.clone();
+        call.columns = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .filter(|name| name != DISTANCE)
+            .collect();
+        if call.columns.is_empty() {
+            call.columns.push(ID.to_owned());
+        }
+        Ok(Arc::new(SearchExec {
+            properties: Arc::new(PlanProperties::new(
+                EquivalenceProperties::new(schema),
+                Partitioning::UnknownPartitioning(1),
+                EmissionType::Final,
+                Boundedness::Bounded,
+            )),
+            search: Arc::clone(&self.search),
+            call,
+        }))
+    }
+}
+
+/// Runs the search once.
+struct SearchExec {
+    properties: Arc<PlanProperties>,
+    search: SearchFn,
+    call: VectorSearch,
+}
+
+impl fmt::Debug for SearchExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(f)
+    }
+}
+
+impl DisplayAs for SearchExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "SearchExec: column={}, k={}",
+            self.call.column, self.call.k
+        )
+    }
+}
+
+impl ExecutionPlan for SearchExec {
+    fn name(&self) -> &str {
+        "SearchExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(
+        &self,
+        _partition: usize,
+        _context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let found = (self.search)(self.call.clone());
+        let schema = self.schema();
+        let aligned = Arc::clone(&schema);
+        let batches = futures::stream::once(async move {
+            let batch = found.await?;
+            align(&batch, &aligned)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+}
+
+/// The batch with the columns that the plan asked for, in its order.
+fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            batch
+                .column_by_name(field.name())
+                .cloned()
+                .ok_or_else(|| QueryError::engine("a search left out a column"))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::lit;
+
+    use super::*;
+
+    #[test]
+    fn queries() {
+        assert_eq!(
+            query_of(&lit(" [1, 2.5]")).unwrap(),
+            Query::Vector(vec![1.0, 2.5])
+        );
+        assert_eq!(
+            query_of(&lit("id:d1[a]")).unwrap(),
+            Query::Id("d1[a]".into())
+        );
+        assert_eq!(query_of(&lit("MKV")).unwrap(), Query::Text("MKV".into()));
+        assert!(query_of(&lit("[1, x]")).is_err());
+        assert!(query_of(&lit(3_i64)).is_err());
+        let list = ScalarValue::List(ScalarValue::new_list_nullable(
+            &[ScalarValue::from(1_i64), ScalarValue::from(2_i64)],
+            &DataType::Int64,
+        ));
+        let list = Expr::Literal(list, None);
+        assert_eq!(query_of(&list).unwrap(), Query::Vector(vec![1.0, 2.0]));
+    }
+}
