@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use arrow::json::WriterBuilder;
-use arrow::json::writer::LineDelimited;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
 use penstock::export::{Snapshot, SnapshotEntry};
@@ -30,24 +29,12 @@ pub fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// The rows of a batch as objects; nulls are written out.
+/// The rows of a batch as objects.
 ///
 /// # Errors
 /// A column has a type that JSON has no form for.
-pub fn rows(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, arrow::error::ArrowError> {
-    let mut text = Vec::new();
-    let builder = WriterBuilder::new().with_explicit_nulls(true);
-    let mut writer = builder.build::<_, LineDelimited>(&mut text);
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
-    text.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            serde_json::from_slice(line)
-                .map_err(|error| arrow::error::ArrowError::JsonError(error.to_string()))
-        })
-        .collect()
+pub fn rows(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, ArrowError> {
+    penstock::query::json_rows(batch)
 }
 
 /// An encoder.
@@ -209,7 +196,7 @@ pub fn ingest_result(loaded: &Loaded) -> wire::IngestResult {
 /// A column asked for has a type that JSON has no form for.
 pub fn search_answer(
     answer: &penstock::SearchAnswer,
-) -> Result<wire::SearchAnswer, arrow::error::ArrowError> {
+) -> Result<wire::SearchAnswer, ArrowError> {
     let hits = rows(&answer.hits)?
         .into_iter()
         .map(|mut columns| {
@@ -271,9 +258,9 @@ pub fn index_outcome(table: &TableName, outcome: &IndexOutcome) -> wire::IndexOu
         table: table.to_string(),
         version: outcome.version,
         column: outcome.column.clone(),
-        index_type: outcome.index_type.to_string(),
+        index_type: outcome.kind.to_string(),
         metric: outcome.metric.to_string(),
-        rows: outcome.rows,
+        rows: outcome.indexed_rows,
         seconds: outcome.seconds,
     }
 }

@@ -1,0 +1,128 @@
+//! What `/metrics` counts.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use penstock_openapi::JobState;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::jobs::Jobs;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteStatus {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+/// Upper bounds of the latency buckets, in seconds.
+const LATENCIES: [f64; 14] = [
+    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+
+/// The counters of one server.
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<RouteStatus, Counter>,
+    latency: Family<Route, Histogram>,
+    in_flight: Gauge,
+    sent: Counter,
+    ingested: Counter,
+    jobs: Family<State, Gauge>,
+    _started: Gauge<f64, AtomicU64>,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut registry = Registry::with_prefix("penstock");
+        let requests = Family::default();
+        let latency = Family::new_with_constructor((|| Histogram::new(LATENCIES)) as fn() -> Histogram);
+        let (in_flight, sent, ingested) = (Gauge::default(), Counter::default(), Counter::default());
+        let jobs = Family::default();
+        let started = Gauge::<f64, AtomicU64>::default();
+        started.set(chrono::Utc::now().timestamp_millis() as f64 / 1000.0);
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register_with_unit(
+            "http_request_latency",
+            "Time until the head of the answer",
+            Unit::Seconds,
+            latency.clone(),
+        );
+        registry.register("http_requests_in_flight", "Requests at work", in_flight.clone());
+        registry.register_with_unit("http_sent", "Bytes of bodies sent", Unit::Bytes, sent.clone());
+        registry.register("rows_ingested", "Records added or updated", ingested.clone());
+        registry.register("jobs", "Jobs remembered, by state", jobs.clone());
+        registry.register_with_unit(
+            "start_time",
+            "When the server started, since 1970",
+            Unit::Seconds,
+            started.clone(),
+        );
+        Self { registry, requests, latency, in_flight, sent, ingested, jobs, _started: started }
+    }
+
+    pub(super) fn begin(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight { gauge: self.in_flight.clone(), sent: self.sent.clone() }
+    }
+
+    pub(super) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        let labels = RouteStatus { method, route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.latency.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn ingested(&self, rows: u64) {
+        self.ingested.inc_by(rows);
+    }
+
+    /// The counters in the text format of OpenMetrics.
+    pub(super) fn encode(&self, jobs: &Jobs) -> Result<String, std::fmt::Error> {
+        for (state, name) in [
+            (JobState::Queued, "queued"),
+            (JobState::Running, "running"),
+            (JobState::Succeeded, "succeeded"),
+            (JobState::Failed, "failed"),
+            (JobState::Cancelled, "cancelled"),
+        ] {
+            let count = i64::try_from(jobs.count(state)).unwrap_or(i64::MAX);
+            self.jobs.get_or_create(&State { state: name }).set(count);
+        }
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+/// A request at work, until the last byte of its answer is sent or given up.
+pub(super) struct InFlight {
+    gauge: Gauge,
+    sent: Counter,
+}
+
+impl InFlight {
+    pub(super) fn sent(&self, bytes: u64) {
+        self.sent.inc_by(bytes);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
