@@ -59,7 +59,11 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(root: Path) -> Self {
-        Self { root, pending: Mutex::default(), written: AtomicU64::new(0) }
+        Self {
+            root,
+            pending: Mutex::default(),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// How many objects were written through this store.
@@ -70,7 +74,11 @@ impl Recorder {
     /// The table folder and the path below it, of a file whose bytes are to be recorded.
     fn place(&self, location: &Path) -> Option<(String, String)> {
         let mut parts = location.prefix_match(&self.root)?;
-        let table = parts.next()?.as_ref().strip_suffix(TABLE_SUFFIX)?.to_owned();
+        let table = parts
+            .next()?
+            .as_ref()
+            .strip_suffix(TABLE_SUFFIX)?
+            .to_owned();
         let rest: Vec<String> = parts.map(|part| part.as_ref().to_owned()).collect();
         let first = rest.first()?;
         matches!(first.as_str(), "data" | "_deletions" | "_indices")
@@ -80,7 +88,11 @@ impl Recorder {
     fn record(&self, location: &Path, hash: &blake3::Hash, bytes: u64) {
         self.written.fetch_add(1, Ordering::Relaxed);
         if let Some((table, file)) = self.place(location) {
-            let record = FileRecord { file, blake3: hash.to_hex().to_string(), bytes };
+            let record = FileRecord {
+                file,
+                blake3: hash.to_hex().to_string(),
+                bytes,
+            };
             self.lock().entry(table).or_default().push(record);
         }
     }
@@ -102,20 +114,29 @@ impl Recorder {
         table: &str,
         store: &dyn ObjectStore,
     ) -> object_store::Result<()> {
-        let Some(records) = self.lock().remove(table).filter(|records| !records.is_empty()) else {
+        let Some(records) = self
+            .lock()
+            .remove(table)
+            .filter(|records| !records.is_empty())
+        else {
             return Ok(());
         };
-        let path = checksums(&self.root, table)
-            .join(format!("{}.json", uuid::Uuid::now_v7().simple()));
+        let path =
+            checksums(&self.root, table).join(format!("{}.json", uuid::Uuid::now_v7().simple()));
         let written = async {
-            let json = serde_json::to_vec(&records).map_err(|source| {
-                object_store::Error::Generic { store: "checksums", source: Box::new(source) }
-            })?;
+            let json =
+                serde_json::to_vec(&records).map_err(|source| object_store::Error::Generic {
+                    store: "checksums",
+                    source: Box::new(source),
+                })?;
             store.put(&path, json.into()).await
         }
         .await;
         if let Err(error) = written {
-            self.lock().entry(table.to_owned()).or_default().extend(records);
+            self.lock()
+                .entry(table.to_owned())
+                .or_default()
+                .extend(records);
             return Err(error);
         }
         Ok(())
@@ -141,7 +162,10 @@ impl WrappingObjectStore for Wrapper {
         } else {
             original
         };
-        Arc::new(Watched { inner, recorder: self.recorder.clone() })
+        Arc::new(Watched {
+            inner,
+            recorder: self.recorder.clone(),
+        })
     }
 
     fn wrap_paginated(
@@ -281,7 +305,8 @@ impl MultipartUpload for WatchedUpload {
 
     async fn complete(&mut self) -> object_store::Result<PutResult> {
         let result = self.inner.complete().await?;
-        self.recorder.record(&self.location, &self.hasher.finalize(), self.bytes);
+        self.recorder
+            .record(&self.location, &self.hasher.finalize(), self.bytes);
         Ok(result)
     }
 
@@ -320,10 +345,15 @@ impl CommitHandler for Commits {
         naming_scheme: ManifestNamingScheme,
         transaction: Option<Transaction>,
     ) -> Result<ManifestLocation, CommitError> {
-        if self.expect.is_some_and(|version| version != manifest.version) {
+        if self
+            .expect
+            .is_some_and(|version| version != manifest.version)
+        {
             return Err(CommitError::CommitConflict);
         }
-        let table = base_path.filename().and_then(|name| name.strip_suffix(TABLE_SUFFIX));
+        let table = base_path
+            .filename()
+            .and_then(|name| name.strip_suffix(TABLE_SUFFIX));
         if let Some(table) = table {
             self.recorder
                 .flush(table, object_store.inner.as_ref())

@@ -1,11 +1,7 @@
 //! What is checked of a batch before any of it is stored.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, StringArray,
-};
-use arrow::datatypes::{
-    DataType, Float16Type, Float32Type, Float64Type, Schema, SchemaRef,
-};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, Schema, SchemaRef};
 use penstock_types::{FeatureSpec, Kind, TableName, columns};
 
 use crate::error::{Result, StoreError};
@@ -14,11 +10,17 @@ use crate::scan::strings;
 /// Checks that a load brings the columns of the contract, with their types, and beside them only
 /// feature columns.
 pub(crate) fn schema(table: &TableName, kind: Kind, given: &Schema) -> Result<()> {
-    let wrong = |problem: String| StoreError::Schema { table: table.clone(), problem };
+    let wrong = |problem: String| StoreError::Schema {
+        table: table.clone(),
+        problem,
+    };
     let contract = columns::schema(kind);
     for field in contract.fields() {
         let Ok(found) = given.field_with_name(field.name()) else {
-            return Err(wrong(format!("column `{}` of {kind} data is missing", field.name())));
+            return Err(wrong(format!(
+                "column `{}` of {kind} data is missing",
+                field.name()
+            )));
         };
         if found.data_type() != field.data_type() {
             return Err(wrong(format!(
@@ -30,7 +32,12 @@ pub(crate) fn schema(table: &TableName, kind: Kind, given: &Schema) -> Result<()
         }
     }
     for (at, field) in given.fields().iter().enumerate() {
-        if given.fields().iter().take(at).any(|other| other.name() == field.name()) {
+        if given
+            .fields()
+            .iter()
+            .take(at)
+            .any(|other| other.name() == field.name())
+        {
             return Err(wrong(format!("column `{}` comes twice", field.name())));
         }
         if contract.field_with_name(field.name()).is_err() {
@@ -71,15 +78,25 @@ pub(crate) fn stored_schema(kind: Kind, given: &Schema) -> SchemaRef {
         .filter(|field| contract.field_with_name(field.name()).is_err())
         .map(|field| std::sync::Arc::new(field.as_ref().clone().with_nullable(true)));
     fields.extend(features);
-    std::sync::Arc::new(Schema::new_with_metadata(fields, contract.metadata().clone()))
+    std::sync::Arc::new(Schema::new_with_metadata(
+        fields,
+        contract.metadata().clone(),
+    ))
 }
 
 /// Lance's name for a primary key that its writers respect and its readers do not enforce.
 const PRIMARY_KEY: &str = "lance-schema:unenforced-primary-key";
 
 /// The batch with exactly the columns of `schema`.
-pub(crate) fn conform(table: &TableName, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let wrong = |problem: String| StoreError::Schema { table: table.clone(), problem };
+pub(crate) fn conform(
+    table: &TableName,
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
+    let wrong = |problem: String| StoreError::Schema {
+        table: table.clone(),
+        problem,
+    };
     if batch.num_columns() != schema.fields().len() {
         return Err(wrong(format!(
             "a batch has {} columns, the load was opened with {}",
@@ -101,8 +118,15 @@ pub(crate) fn conform(table: &TableName, batch: &RecordBatch, schema: &SchemaRef
             )));
         }
         if !field.is_nullable() && array.null_count() > 0 {
-            let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
-            return Err(row_error(batch, row, field.name(), "a value is missing".to_owned()));
+            let row = (0..array.len())
+                .find(|&row| array.is_null(row))
+                .unwrap_or_default();
+            return Err(row_error(
+                batch,
+                row,
+                field.name(),
+                "a value is missing".to_owned(),
+            ));
         }
         arrays.push(array.clone());
     }
@@ -119,7 +143,11 @@ pub(crate) fn values(batch: &RecordBatch, kind: Kind) -> Result<()> {
         }
     };
     rows(columns::ID, &|id| !id.is_empty(), "the id is empty")?;
-    rows(columns::KIND, &|word| word == kind.as_str(), "the kind is not the table's")?;
+    rows(
+        columns::KIND,
+        &|word| word == kind.as_str(),
+        "the kind is not the table's",
+    )?;
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         if let Some((row, value)) = not_finite(array) {
             let problem = format!("{value} is no finite number");
@@ -147,9 +175,13 @@ pub(crate) fn not_finite(array: &dyn Array) -> Option<(usize, f64)> {
     macro_rules! floats {
         ($type:ty, $value:ident => $to_f64:expr) => {{
             let array = array.as_primitive::<$type>();
-            array.values().iter().enumerate().find_map(|(row, &$value)| {
-                (!$value.is_finite() && array.is_valid(row)).then(|| (row, $to_f64))
-            })
+            array
+                .values()
+                .iter()
+                .enumerate()
+                .find_map(|(row, &$value)| {
+                    (!$value.is_finite() && array.is_valid(row)).then(|| (row, $to_f64))
+                })
         }};
     }
     match array.data_type() {
@@ -238,7 +270,9 @@ impl<'a> Rows<'a> {
 
     /// The contig of a window; `None` for a record of its own.
     pub(crate) fn parent(&self, row: usize) -> Option<&'a str> {
-        self.parents.filter(|parents| parents.is_valid(row)).map(|parents| parents.value(row))
+        self.parents
+            .filter(|parents| parents.is_valid(row))
+            .map(|parents| parents.value(row))
     }
 }
 

@@ -79,12 +79,13 @@ impl RowSet {
         let deleted: Vec<(u32, Option<Fragment>)> = futures::stream::iter(&self.0)
             .filter(|(_, offsets)| futures::future::ready(!offsets.is_empty()))
             .map(|(id, offsets)| async move {
-                let fragment = dataset.get_fragment(*id as usize).ok_or_else(|| {
-                    StoreError::Conflict {
-                        table: name.clone(),
-                        detail: "a fragment was rewritten".to_owned(),
-                    }
-                })?;
+                let fragment =
+                    dataset
+                        .get_fragment(*id as usize)
+                        .ok_or_else(|| StoreError::Conflict {
+                            table: name.clone(),
+                            detail: "a fragment was rewritten".to_owned(),
+                        })?;
                 let left = fragment
                     .extend_deletions(offsets.iter())
                     .await
@@ -114,7 +115,9 @@ pub(crate) struct Deletions {
 
 /// The transaction of an operation on this version.
 fn transaction(base: u64, operation: Operation, properties: Properties) -> Transaction {
-    TransactionBuilder::new(base, operation).transaction_properties(properties).build()
+    TransactionBuilder::new(base, operation)
+        .transaction_properties(properties)
+        .build()
 }
 
 impl Store {
@@ -144,6 +147,10 @@ impl Store {
             .await;
         match committed {
             Ok(dataset) => Ok(Some(Arc::new(dataset))),
+            Err(error @ lance::Error::Timeout { .. }) => Err(StoreError::OutcomeUnknown {
+                table: name.clone(),
+                source: Some(Box::new(error)),
+            }),
             Err(error) => match StoreError::lance(name, error) {
                 StoreError::Conflict { .. } => Ok(None),
                 error => Err(error),
@@ -186,13 +193,24 @@ pub(crate) fn retie(fragments: &[Fragment], from: &Schema, to: &Schema) -> Resul
                 None => Err(StoreError::Internal("a written field has no column")),
             })
             .collect::<Result<Vec<i32>>>()?;
-        Ok(DataFile { fields: fields.into(), ..file.clone() })
+        Ok(DataFile {
+            fields: fields.into(),
+            ..file.clone()
+        })
     };
     fragments
         .iter()
         .map(|fragment| {
-            let files = fragment.files.iter().map(retie_file).collect::<Result<Vec<_>>>()?;
-            Ok(Fragment { id: 0, files, ..fragment.clone() })
+            let files = fragment
+                .files
+                .iter()
+                .map(retie_file)
+                .collect::<Result<Vec<_>>>()?;
+            Ok(Fragment {
+                id: 0,
+                files,
+                ..fragment.clone()
+            })
         })
         .collect()
 }

@@ -337,6 +337,12 @@ impl StoreError {
 
     /// Turns an error of Lance about one table into ours.
     pub(crate) fn lance(table: &TableName, error: lance::Error) -> Self {
+        if error.is_commit_status_unknown() {
+            return Self::OutcomeUnknown {
+                table: table.clone(),
+                source: Some(Box::new(error)),
+            };
+        }
         match error {
             lance::Error::DatasetNotFound { .. } => Self::NoTable(table.clone()),
             lance::Error::CommitConflict { .. }
@@ -347,14 +353,22 @@ impl StoreError {
                 table: table.clone(),
                 detail: first_line(&error),
             },
-            lance::Error::CommitStatusUnknown { .. } | lance::Error::Timeout { .. } => {
-                Self::OutcomeUnknown { table: table.clone(), source: Some(Box::new(error)) }
-            }
-            lance::Error::CorruptFile { .. } => Self::Corrupt { detail: first_line(&error) },
+            lance::Error::Timeout { .. } => Self::Unavailable {
+                source: Box::new(error),
+            },
+            lance::Error::CorruptFile { .. } => Self::Corrupt {
+                detail: first_line(&error),
+            },
             other => match cause(&other) {
-                Cause::Full => Self::StorageFull { source: Box::new(other) },
-                Cause::Unavailable => Self::Unavailable { source: Box::new(other) },
-                Cause::Denied => Self::Denied { source: Box::new(other) },
+                Cause::Full => Self::StorageFull {
+                    source: Box::new(other),
+                },
+                Cause::Unavailable => Self::Unavailable {
+                    source: Box::new(other),
+                },
+                Cause::Denied => Self::Denied {
+                    source: Box::new(other),
+                },
                 Cause::Other => Self::Lance(Box::new(other)),
             },
         }
@@ -362,7 +376,10 @@ impl StoreError {
 
     /// Turns an error of Lance about a predicate into ours.
     pub(crate) fn predicate(predicate: &str, error: &lance::Error) -> Self {
-        Self::Predicate { predicate: predicate.to_owned(), problem: first_line(error) }
+        Self::Predicate {
+            predicate: predicate.to_owned(),
+            problem: first_line(error),
+        }
     }
 }
 
@@ -371,13 +388,19 @@ impl From<object_store::Error> for StoreError {
         match error {
             object_store::Error::NotFound { path, .. } => Self::NoObject(path),
             object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => {
-                Self::Denied { source: Box::new(error) }
-            }
+            | object_store::Error::Unauthenticated { .. } => Self::Denied {
+                source: Box::new(error),
+            },
             other => match cause(&other) {
-                Cause::Full => Self::StorageFull { source: Box::new(other) },
-                Cause::Unavailable => Self::Unavailable { source: Box::new(other) },
-                Cause::Denied => Self::Denied { source: Box::new(other) },
+                Cause::Full => Self::StorageFull {
+                    source: Box::new(other),
+                },
+                Cause::Unavailable => Self::Unavailable {
+                    source: Box::new(other),
+                },
+                Cause::Denied => Self::Denied {
+                    source: Box::new(other),
+                },
                 Cause::Other => Self::Object(Box::new(other)),
             },
         }
@@ -434,14 +457,25 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> Cause {
         text = error.to_string();
         next = error.source();
     }
-    if ["No space left on device", "os error 28", "QuotaExceeded", "XMinioStorageFull"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    if [
+        "No space left on device",
+        "os error 28",
+        "QuotaExceeded",
+        "XMinioStorageFull",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
     {
         Cause::Full
-    } else if ["503", "500 Internal", "SlowDown", "error sending request", "operation timed out"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    } else if [
+        "503",
+        "500 Internal",
+        "SlowDown",
+        "error sending request",
+        "operation timed out",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
     {
         Cause::Unavailable
     } else {
@@ -455,5 +489,7 @@ pub(crate) fn first_line(error: &dyn std::error::Error) -> String {
     let line = text.lines().next().unwrap_or_default();
     let line = line.split(", /").next().unwrap_or(line);
     let line = line.split(", <").next().unwrap_or(line);
-    line.strip_prefix("Invalid user input: ").unwrap_or(line).to_owned()
+    line.strip_prefix("Invalid user input: ")
+        .unwrap_or(line)
+        .to_owned()
 }

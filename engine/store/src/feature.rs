@@ -50,7 +50,12 @@ pub struct FeatureOptions {
 
 impl Default for FeatureOptions {
     fn default() -> Self {
-        Self { batch_rows: 1024, batch_bytes: 16 << 20, progress: None, cancel: None }
+        Self {
+            batch_rows: 1024,
+            batch_bytes: 16 << 20,
+            progress: None,
+            cancel: None,
+        }
     }
 }
 
@@ -101,7 +106,9 @@ pub(crate) fn same_encoder(name: &TableName, field: &Field, spec: &FeatureSpec) 
 pub(crate) fn widened(name: &TableName, base: &Dataset, more: &ArrowSchema) -> Result<Schema> {
     let lance = |error| StoreError::lance(name, error);
     let mut schema = base.schema().merge(more).map_err(lance)?;
-    schema.try_set_field_id(Some(base.manifest().max_field_id())).map_err(lance)?;
+    schema
+        .try_set_field_id(Some(base.manifest().max_field_id()))
+        .map_err(lance)?;
     Ok(schema)
 }
 
@@ -176,12 +183,18 @@ impl Store {
                 }
             }
         }
-        Err(StoreError::Conflict { table: name.clone(), detail: "they were faster".to_owned() })
+        Err(StoreError::Conflict {
+            table: name.clone(),
+            detail: "they were faster".to_owned(),
+        })
     }
 }
 
 fn keep(computed: &mut HashMap<u64, Filled>) {
-    for (writer, _) in computed.values_mut().filter_map(|filled| filled.written.as_mut()) {
+    for (writer, _) in computed
+        .values_mut()
+        .filter_map(|filled| filled.written.as_mut())
+    {
         writer.keep();
     }
 }
@@ -194,11 +207,12 @@ impl Backfill<'_> {
     fn check(&self, base: &Dataset) -> Result<()> {
         let has = ArrowSchema::from(base.schema());
         for &input in self.inputs {
-            has.field_with_name(input).map_err(|_| StoreError::NoColumn {
-                table: self.name.clone(),
-                column: input.to_owned(),
-                has: crate::table::names(&has),
-            })?;
+            has.field_with_name(input)
+                .map_err(|_| StoreError::NoColumn {
+                    table: self.name.clone(),
+                    column: input.to_owned(),
+                    has: crate::table::names(&has),
+                })?;
         }
         match has.field_with_name(&self.column) {
             Ok(field) => same_encoder(self.name, field, self.spec),
@@ -209,7 +223,10 @@ impl Backfill<'_> {
     /// The file of a fragment that holds the column.
     fn file_of(&self, base: &Dataset, fragment: &Fragment) -> Option<String> {
         let id = base.schema().field(&self.column)?.id;
-        let file = fragment.files.iter().find(|file| file.fields.contains(&id))?;
+        let file = fragment
+            .files
+            .iter()
+            .find(|file| file.fields.contains(&id))?;
         Some(file.path.clone())
     }
 
@@ -231,7 +248,12 @@ impl Backfill<'_> {
         self.total = self.done + todo.iter().map(|(fragment, _)| rows(fragment)).sum::<u64>();
         for (fragment, instead_of) in todo {
             let there = instead_of.is_some();
-            let mut filled = Filled { instead_of, written: None, filled: 0, null: 0 };
+            let mut filled = Filled {
+                instead_of,
+                written: None,
+                filled: 0,
+                null: 0,
+            };
             if !there || self.has_something_to_fill(base, &fragment).await? {
                 self.fill(base, &fragment, there, &mut filled).await?;
             } else {
@@ -271,7 +293,10 @@ impl Backfill<'_> {
     async fn has_something_to_fill(&self, base: &Dataset, fragment: &Fragment) -> Result<bool> {
         let mut scanner = self.scanner(base, fragment, None)?;
         scanner.filter_expr(col(&self.column).is_null());
-        let mut stream = scanner.try_into_stream().await.map_err(|error| self.lance(error))?;
+        let mut stream = scanner
+            .try_into_stream()
+            .await
+            .map_err(|error| self.lance(error))?;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(|error| self.lance(error))?;
             let inputs = batch.project(&(0..self.inputs.len()).collect::<Vec<_>>())?;
@@ -292,19 +317,30 @@ impl Backfill<'_> {
         let encoded = tokio::task::spawn_blocking(move || encode(&inputs))
             .await
             .map_err(|_| StoreError::Internal("an encoder panicked"))?
-            .map_err(|source| StoreError::Encode { column: self.column.clone(), source })?;
+            .map_err(|source| StoreError::Encode {
+                column: self.column.clone(),
+                source,
+            })?;
         let wrong = |problem: String| {
-            Err(StoreError::Encoded { column: self.column.clone(), problem })
+            Err(StoreError::Encoded {
+                column: self.column.clone(),
+                problem,
+            })
         };
         let wanted = self.field.field(0).data_type();
         if encoded.data_type() != wanted {
-            return wrong(format!("{}, where {wanted} was expected", encoded.data_type()));
+            return wrong(format!(
+                "{}, where {wanted} was expected",
+                encoded.data_type()
+            ));
         }
         if encoded.len() != rows {
             return wrong(format!("{} values for {rows} rows", encoded.len()));
         }
         if let Some((row, value)) = not_finite(&encoded) {
-            return wrong(format!("{value} in row {row} of a batch, which is no finite number"));
+            return wrong(format!(
+                "{value} in row {row} of a batch, which is no finite number"
+            ));
         }
         Ok(encoded)
     }
@@ -321,7 +357,10 @@ impl Backfill<'_> {
         let rows = fragment.physical_rows.unwrap_or_default() as u64;
         let mut writer = FragmentWriter::single(self.store, self.name, &self.field)?;
         let scanner = self.scanner(base, fragment, there.then_some(self.column.as_str()))?;
-        let mut stream = scanner.try_into_stream().await.map_err(|error| self.lance(error))?;
+        let mut stream = scanner
+            .try_into_stream()
+            .await
+            .map_err(|error| self.lance(error))?;
         let mut at = 0;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(|error| self.lance(error))?;
@@ -341,7 +380,9 @@ impl Backfill<'_> {
         let [written] = <[Fragment; 1]>::try_from(written)
             .map_err(|_| StoreError::Internal("a feature was written to several files"))?;
         if written.physical_rows != fragment.physical_rows {
-            return Err(StoreError::Internal("a feature has not as many rows as its fragment"));
+            return Err(StoreError::Internal(
+                "a feature has not as many rows as its fragment",
+            ));
         }
         filled.written = Some((writer, written));
         Ok(())
@@ -396,9 +437,15 @@ impl Backfill<'_> {
         while from < places.len() {
             self.pad(writer, at, places[from]).await?;
             at = places[from];
-            let run = places[from..].iter().zip(at..).take_while(|(is, want)| *is == want).count();
+            let run = places[from..]
+                .iter()
+                .zip(at..)
+                .take_while(|(is, want)| *is == want)
+                .count();
             let run_values = values.slice(from, run);
-            writer.write(RecordBatch::try_new(self.field.clone(), vec![run_values])?).await?;
+            writer
+                .write(RecordBatch::try_new(self.field.clone(), vec![run_values])?)
+                .await?;
             from += run;
             at += run as u64;
         }
@@ -410,7 +457,9 @@ impl Backfill<'_> {
         while from < to {
             let rows = (to - from).min(4096);
             let nulls = new_null_array(self.field.field(0).data_type(), rows as usize);
-            writer.write(RecordBatch::try_new(self.field.clone(), vec![nulls])?).await?;
+            writer
+                .write(RecordBatch::try_new(self.field.clone(), vec![nulls])?)
+                .await?;
             from += rows;
         }
         Ok(())
@@ -475,12 +524,23 @@ impl Backfill<'_> {
                 updated_fragment_offsets: None,
             }
         } else {
-            Operation::Merge { fragments: all, schema, preserves_nullability: true }
+            Operation::Merge {
+                fragments: all,
+                schema,
+                preserves_nullability: true,
+            }
         };
-        let committed = self.store.commit_next(self.name, Some(base), operation, None).await?;
+        let committed = self
+            .store
+            .commit_next(self.name, Some(base), operation, None)
+            .await?;
         if committed.is_some() {
             // Files of fragments that are gone by now are removed with their writers.
-            let live: Vec<u64> = base.fragments().iter().map(|fragment| fragment.id).collect();
+            let live: Vec<u64> = base
+                .fragments()
+                .iter()
+                .map(|fragment| fragment.id)
+                .collect();
             for (id, filled) in computed.iter_mut() {
                 if let (true, Some((writer, _))) = (live.contains(id), &mut filled.written) {
                     writer.keep();
@@ -495,15 +555,21 @@ impl Backfill<'_> {
 fn replace_column(fragment: &mut Fragment, files: Vec<DataFile>, modified: &mut Vec<u32>) {
     /// Lance's mark of a field that another file holds now.
     const TOMBSTONE: i32 = -2;
-    let new: Vec<i32> = files.iter().flat_map(|file| file.fields.iter().copied()).collect();
+    let new: Vec<i32> = files
+        .iter()
+        .flat_map(|file| file.fields.iter().copied())
+        .collect();
     modified.extend(new.iter().filter_map(|id| u32::try_from(*id).ok()));
     for file in &mut fragment.files {
         if file.fields.iter().any(|id| new.contains(id)) {
             let fields = file.fields.iter();
-            file.fields =
-                fields.map(|id| if new.contains(id) { TOMBSTONE } else { *id }).collect();
+            file.fields = fields
+                .map(|id| if new.contains(id) { TOMBSTONE } else { *id })
+                .collect();
         }
     }
-    fragment.files.retain(|file| file.fields.iter().any(|id| *id != TOMBSTONE));
+    fragment
+        .files
+        .retain(|file| file.fields.iter().any(|id| *id != TOMBSTONE));
     fragment.files.extend(files);
 }

@@ -77,8 +77,10 @@ impl Table {
 }
 
 async fn indexes(name: &TableName, dataset: &Dataset) -> Result<Vec<IndexInfo>> {
-    let described =
-        dataset.describe_indices(None).await.map_err(|error| StoreError::lance(name, error))?;
+    let described = dataset
+        .describe_indices(None)
+        .await
+        .map_err(|error| StoreError::lance(name, error))?;
     let rows = |fragment: &Fragment| fragment.num_rows().unwrap_or_default() as u64;
     let mut found = Vec::new();
     for index in described {
@@ -90,7 +92,11 @@ async fn indexes(name: &TableName, dataset: &Dataset) -> Result<Vec<IndexInfo>> 
         let (mut indexed_rows, mut unindexed_rows) = (0, 0);
         for fragment in dataset.fragments().iter() {
             let is = u32::try_from(fragment.id).is_ok_and(|id| covered.contains(id));
-            *(if is { &mut indexed_rows } else { &mut unindexed_rows }) += rows(fragment);
+            *(if is {
+                &mut indexed_rows
+            } else {
+                &mut unindexed_rows
+            }) += rows(fragment);
         }
         let column = index
             .field_ids()
@@ -178,7 +184,10 @@ impl Store {
     pub async fn drop_index(&self, name: &TableName, index: &str) -> Result<()> {
         let known = self.list_indexes(name).await?;
         if !known.iter().any(|known| known.name == index) {
-            return Err(StoreError::NoIndex { table: name.clone(), index: index.to_owned() });
+            return Err(StoreError::NoIndex {
+                table: name.clone(),
+                index: index.to_owned(),
+            });
         }
         let lease = self.lease(name, "removing an index").await?;
         let mut dataset = self.writer(name).await?;
@@ -207,13 +216,19 @@ impl Store {
             let mut dataset = self.writer(name).await?;
             let before = indexes(name, &dataset).await?;
             if before.iter().all(|index| index.unindexed_rows == 0) {
-                return Ok(OptimizeOutcome { version: dataset.version_id(), indexes: before });
+                return Ok(OptimizeOutcome {
+                    version: dataset.version_id(),
+                    indexes: before,
+                });
             }
             let done = dataset.optimize_indices(&OptimizeOptions::default()).await;
             match done.map_err(|error| StoreError::lance(name, error)) {
                 Ok(()) => {
                     let version = dataset.version_id();
-                    return Ok(OptimizeOutcome { version, indexes: indexes(name, &dataset).await? });
+                    return Ok(OptimizeOutcome {
+                        version,
+                        indexes: indexes(name, &dataset).await?,
+                    });
                 }
                 Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),

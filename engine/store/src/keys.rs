@@ -78,13 +78,21 @@ impl Store {
 
     /// Says, before a commit is tried, that the key may be found after this version.
     pub(crate) async fn key_intent(&self, name: &TableName, key: &str, since: u64) -> Result<()> {
-        let marker = Marker { key: key.to_owned(), since, outcome: None };
+        let marker = Marker {
+            key: key.to_owned(),
+            since,
+            outcome: None,
+        };
         self.put_marker(name, &marker, true).await
     }
 
     /// Remembers the outcome. Failing to is no failure of the write: the transaction has it.
     pub(crate) async fn key_done(&self, name: &TableName, key: &str, since: u64, outcome: Outcome) {
-        let marker = Marker { key: key.to_owned(), since, outcome: Some(outcome) };
+        let marker = Marker {
+            key: key.to_owned(),
+            since,
+            outcome: Some(outcome),
+        };
         if let Err(error) = self.put_marker(name, &marker, false).await {
             tracing::warn!(%error, table = %name, "the outcome of a key was not remembered");
         }
@@ -106,10 +114,13 @@ impl Store {
         if marker.outcome.is_some() {
             return Ok(marker.outcome);
         }
-        let Some(dataset) = dataset else { return Ok(None) };
+        let Some(dataset) = dataset else {
+            return Ok(None);
+        };
         let found = find_between(name, key, dataset, marker.since).await?;
         if let Some(outcome) = &found {
-            self.key_done(name, key, marker.since, outcome.clone()).await;
+            self.key_done(name, key, marker.since, outcome.clone())
+                .await;
         }
         Ok(found)
     }
@@ -123,7 +134,10 @@ pub(crate) async fn find_between(
     since: u64,
 ) -> Result<Option<Outcome>> {
     let latest = dataset.version_id();
-    let unknown = || StoreError::OutcomeUnknown { table: name.clone(), source: None };
+    let unknown = || StoreError::OutcomeUnknown {
+        table: name.clone(),
+        source: None,
+    };
     if latest.saturating_sub(since) > VERSIONS {
         return Err(unknown());
     }
@@ -148,7 +162,9 @@ pub(crate) async fn find_between(
                 Some(transaction) => transaction
                     .transaction_properties
                     .filter(|properties| {
-                        properties.get(PROPERTY_KEY).is_some_and(|found| found == key)
+                        properties
+                            .get(PROPERTY_KEY)
+                            .is_some_and(|found| found == key)
                     })
                     .map(Some),
             };

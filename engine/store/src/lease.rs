@@ -71,17 +71,31 @@ impl Store {
             let held = objects.get_opt(&key).await?.unwrap_or_default();
             // A file that is no lease cannot be held by anyone.
             let holder: Option<Holder> = serde_json::from_slice(&held).ok();
-            let free = holder.as_ref().is_none_or(|holder| holder.until < Utc::now());
+            let free = holder
+                .as_ref()
+                .is_none_or(|holder| holder.until < Utc::now());
             if !free || !objects.swap(&key, &held, mine).await? {
                 let (owner, purpose, until) = match holder {
                     Some(holder) => (holder.owner, holder.purpose, holder.until.to_rfc3339()),
                     None => ("another job".into(), "maintenance".into(), "soon".into()),
                 };
-                return Err(StoreError::Leased { table: name.clone(), owner, purpose, until });
+                return Err(StoreError::Leased {
+                    table: name.clone(),
+                    owner,
+                    purpose,
+                    until,
+                });
             }
         }
         let lost = Arc::new(AtomicBool::new(false));
-        let mut lease = Lease { objects, key, table: name.clone(), token, lost, renewal: None };
+        let mut lease = Lease {
+            objects,
+            key,
+            table: name.clone(),
+            token,
+            lost,
+            renewal: None,
+        };
         lease.renewal = Some(lease.spawn_renewal());
         Ok(lease)
     }
@@ -94,7 +108,9 @@ impl Lease {
     /// [`StoreError::LeaseLost`].
     pub fn check(&self) -> Result<()> {
         if self.lost.load(Ordering::Relaxed) {
-            return Err(StoreError::LeaseLost { table: self.table.clone() });
+            return Err(StoreError::LeaseLost {
+                table: self.table.clone(),
+            });
         }
         Ok(())
     }
@@ -108,7 +124,9 @@ impl Lease {
             Ok(())
         } else {
             self.lost.store(true, Ordering::Relaxed);
-            Err(StoreError::LeaseLost { table: self.table.clone() })
+            Err(StoreError::LeaseLost {
+                table: self.table.clone(),
+            })
         }
     }
 
@@ -146,7 +164,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(renewal) = self.renewal.take() else { return };
+        let Some(renewal) = self.renewal.take() else {
+            return;
+        };
         renewal.abort();
         let (objects, key, token) = (self.objects.clone(), self.key.clone(), self.token.clone());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -160,14 +180,23 @@ impl Drop for Lease {
 }
 
 async fn mine(objects: &Objects, key: &str, token: &str) -> Result<Option<(Bytes, Holder)>> {
-    let Some(held) = objects.get_opt(key).await? else { return Ok(None) };
+    let Some(held) = objects.get_opt(key).await? else {
+        return Ok(None);
+    };
     let holder = serde_json::from_slice::<Holder>(&held).ok();
-    Ok(holder.filter(|holder| holder.token == token).map(|holder| (held, holder)))
+    Ok(holder
+        .filter(|holder| holder.token == token)
+        .map(|holder| (held, holder)))
 }
 
 async fn renew(objects: &Objects, key: &str, token: &str) -> Result<bool> {
-    let Some((held, holder)) = mine(objects, key, token).await? else { return Ok(false) };
-    let next = bytes_of(&Holder { until: until(Utc::now()), ..holder })?;
+    let Some((held, holder)) = mine(objects, key, token).await? else {
+        return Ok(false);
+    };
+    let next = bytes_of(&Holder {
+        until: until(Utc::now()),
+        ..holder
+    })?;
     objects.swap(key, &held, next).await
 }
 

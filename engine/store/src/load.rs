@@ -93,7 +93,8 @@ impl LoadOutcome {
     /// Whether the load wrote a version.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.created || self.added + self.updated + self.windows_added > 0
+        self.created
+            || self.added + self.updated + self.windows_added > 0
             || self.windows_updated + self.windows_removed > 0
     }
 }
@@ -195,8 +196,14 @@ impl Store {
 fn as_load(name: &TableName, key: &str, found: Option<Outcome>) -> Result<Option<LoadOutcome>> {
     match found {
         None => Ok(None),
-        Some(Outcome::Load(outcome)) => Ok(Some(LoadOutcome { replayed: true, ..outcome })),
-        Some(_) => Err(StoreError::KeyReused { table: name.clone(), key: key.to_owned() }),
+        Some(Outcome::Load(outcome)) => Ok(Some(LoadOutcome {
+            replayed: true,
+            ..outcome
+        })),
+        Some(_) => Err(StoreError::KeyReused {
+            table: name.clone(),
+            key: key.to_owned(),
+        }),
     }
 }
 
@@ -204,7 +211,9 @@ fn as_load(name: &TableName, key: &str, found: Option<Outcome>) -> Result<Option
 fn fits(name: &TableName, kind: Kind, given: &Schema, dataset: &Dataset) -> Result<()> {
     let has = Schema::from(dataset.schema());
     let Some(is) = columns::kind_of(&has) else {
-        return Err(StoreError::Foreign { table: name.clone() });
+        return Err(StoreError::Foreign {
+            table: name.clone(),
+        });
     };
     if is != kind {
         return Err(StoreError::Kind {
@@ -214,7 +223,9 @@ fn fits(name: &TableName, kind: Kind, given: &Schema, dataset: &Dataset) -> Resu
         });
     }
     for field in given.fields() {
-        let Some(spec) = FeatureSpec::of(field)? else { continue };
+        let Some(spec) = FeatureSpec::of(field)? else {
+            continue;
+        };
         if let Ok(other) = has.field_with_name(field.name()) {
             crate::feature::same_encoder(name, other, &spec)?;
         }
@@ -226,7 +237,9 @@ impl Load {
     /// The columns of the table as it is, `None` where there is none.
     #[must_use]
     pub fn table_schema(&self) -> Option<SchemaRef> {
-        self.base.as_ref().map(|base| Arc::new(Schema::from(base.schema())))
+        self.base
+            .as_ref()
+            .map(|base| Arc::new(Schema::from(base.schema())))
     }
 
     /// The outcome of an earlier load with the same key. What is pushed is then not looked at, and
@@ -326,6 +339,8 @@ pub(crate) fn addresses(batch: &RecordBatch) -> Result<&UInt64Array> {
 
 /// A folder for files that have no names.
 fn temp_file(dir: &PathBuf) -> Result<std::fs::File> {
-    tempfile::tempfile_in(dir)
-        .map_err(|source| StoreError::Io { what: "making a temporary file", source })
+    tempfile::tempfile_in(dir).map_err(|source| StoreError::Io {
+        what: "making a temporary file",
+        source,
+    })
 }

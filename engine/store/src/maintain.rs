@@ -70,8 +70,14 @@ pub struct GcOutcome {
 fn as_delete(name: &TableName, key: &str, found: Option<Outcome>) -> Result<Option<DeleteOutcome>> {
     match found {
         None => Ok(None),
-        Some(Outcome::Delete(outcome)) => Ok(Some(DeleteOutcome { replayed: true, ..outcome })),
-        Some(_) => Err(StoreError::KeyReused { table: name.clone(), key: key.to_owned() }),
+        Some(Outcome::Delete(outcome)) => Ok(Some(DeleteOutcome {
+            replayed: true,
+            ..outcome
+        })),
+        Some(_) => Err(StoreError::KeyReused {
+            table: name.clone(),
+            key: key.to_owned(),
+        }),
     }
 }
 
@@ -112,8 +118,11 @@ impl Store {
             }
             let since = base.version_id();
             let rows = matching(name, &base, predicate).await?;
-            let mut outcome =
-                DeleteOutcome { version: since, rows_deleted: rows.len(), replayed: false };
+            let mut outcome = DeleteOutcome {
+                version: since,
+                rows_deleted: rows.len(),
+                replayed: false,
+            };
             if let (Some(key), false) = (&options.key, intended) {
                 self.key_intent(name, key, since).await?;
                 intended = true;
@@ -136,13 +145,17 @@ impl Store {
             }
             if done {
                 if let Some(key) = &options.key {
-                    self.key_done(name, key, since, Outcome::Delete(outcome.clone())).await;
+                    self.key_done(name, key, since, Outcome::Delete(outcome.clone()))
+                        .await;
                 }
                 return Ok(outcome);
             }
             back_off(attempt).await;
         }
-        Err(StoreError::Conflict { table: name.clone(), detail: "they were faster".to_owned() })
+        Err(StoreError::Conflict {
+            table: name.clone(),
+            detail: "they were faster".to_owned(),
+        })
     }
 
     /// Rewrites small fragments, and those with many deleted rows, into larger ones. Under the
@@ -169,7 +182,9 @@ impl Store {
             num_threads: Some(1),
             ..CompactionOptions::default()
         };
-        let metrics = compact_files(&mut dataset, options, None).await.map_err(lance)?;
+        let metrics = compact_files(&mut dataset, options, None)
+            .await
+            .map_err(lance)?;
         Ok(CompactOutcome {
             version: dataset.version_id(),
             fragments_removed: metrics.fragments_removed as u64,
@@ -197,7 +212,9 @@ impl Store {
         let lance = |error| StoreError::lance(name, error);
         let dataset = self.writer(name).await?;
         let age = chrono::Duration::from_std(older_than).unwrap_or(chrono::Duration::MAX);
-        let before = chrono::Utc::now().checked_sub_signed(age).unwrap_or_default();
+        let before = chrono::Utc::now()
+            .checked_sub_signed(age)
+            .unwrap_or_default();
         let policy = CleanupPolicyBuilder::default()
             .before_timestamp(before)
             // Never true: a table whose writes are in progress would be destroyed.
@@ -217,7 +234,9 @@ impl Store {
 
     async fn tidy_keys(&self, name: &TableName, older_than: Duration) -> Result<()> {
         let age = chrono::Duration::from_std(older_than).unwrap_or(chrono::Duration::MAX);
-        let Some(before) = chrono::Utc::now().checked_sub_signed(age) else { return Ok(()) };
+        let Some(before) = chrono::Utc::now().checked_sub_signed(age) else {
+            return Ok(());
+        };
         for marker in self.objects().list(&format!("keys/{name}")).await? {
             if marker.modified < before {
                 self.objects().delete(&marker.key).await?;

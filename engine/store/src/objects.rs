@@ -70,7 +70,10 @@ impl ObjectWriter {
         self.writer
             .shutdown()
             .await
-            .map_err(|source| StoreError::Io { what: "finishing an object", source })
+            .map_err(|source| StoreError::Io {
+                what: "finishing an object",
+                source,
+            })
     }
 
     /// Gives up: nothing becomes visible.
@@ -90,7 +93,12 @@ impl Objects {
         root_url: String,
         local_root: Option<PathBuf>,
     ) -> Self {
-        Self { store, root, root_url, local_root }
+        Self {
+            store,
+            root,
+            root_url,
+            local_root,
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -111,7 +119,9 @@ impl Objects {
             return Err(StoreError::Key(key.to_owned()));
         }
         let path = Path::parse(key).map_err(|_| StoreError::Key(key.to_owned()))?;
-        Ok(path.parts().fold(self.folder(), |folder, part| folder.join(part)))
+        Ok(path
+            .parts()
+            .fold(self.folder(), |folder, part| folder.join(part)))
     }
 
     fn prefix(&self, prefix: &str) -> Result<Path> {
@@ -123,7 +133,12 @@ impl Objects {
 
     fn key(&self, path: &Path) -> Option<String> {
         let parts = path.prefix_match(&self.folder())?;
-        Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+        Some(
+            parts
+                .map(|part| part.as_ref().to_owned())
+                .collect::<Vec<_>>()
+                .join("/"),
+        )
     }
 
     fn missing(key: &str, error: object_store::Error) -> StoreError {
@@ -138,7 +153,11 @@ impl Objects {
     /// # Errors
     /// There is no such object, or the store cannot be read.
     pub async fn get(&self, key: &str) -> Result<Bytes> {
-        let got = self.store.get(&self.path(key)?).await.map_err(|e| Self::missing(key, e))?;
+        let got = self
+            .store
+            .get(&self.path(key)?)
+            .await
+            .map_err(|e| Self::missing(key, e))?;
         Ok(got.bytes().await?)
     }
 
@@ -160,7 +179,10 @@ impl Objects {
     /// There is no such object, the range does not begin in it, or the store cannot be read.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         let path = self.path(key)?;
-        self.store.get_range(&path, range).await.map_err(|e| Self::missing(key, e))
+        self.store
+            .get_range(&path, range)
+            .await
+            .map_err(|e| Self::missing(key, e))
     }
 
     /// The object's bytes, as they come.
@@ -168,7 +190,11 @@ impl Objects {
     /// # Errors
     /// There is no such object, or the store cannot be read.
     pub async fn get_stream(&self, key: &str) -> Result<ByteStream> {
-        let got = self.store.get(&self.path(key)?).await.map_err(|e| Self::missing(key, e))?;
+        let got = self
+            .store
+            .get(&self.path(key)?)
+            .await
+            .map_err(|e| Self::missing(key, e))?;
         Ok(got.into_stream().map_err(StoreError::from).boxed())
     }
 
@@ -190,7 +216,10 @@ impl Objects {
     }
 
     async fn create(&self, path: &Path, bytes: Bytes) -> Result<bool> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
         match self.store.put_opts(path, bytes.into(), options).await {
             Ok(_) => Ok(true),
             Err(
@@ -207,7 +236,10 @@ impl Objects {
     /// The key is none.
     pub fn writer(&self, key: &str) -> Result<ObjectWriter> {
         let writer = BufWriter::new(self.store.clone(), self.path(key)?);
-        Ok(ObjectWriter { writer, done: false })
+        Ok(ObjectWriter {
+            writer,
+            done: false,
+        })
     }
 
     /// Removes an object; removing what is not there is no error.
@@ -230,7 +262,11 @@ impl Objects {
     }
 
     pub(crate) async fn remove_all(&self, folder: &Path) -> Result<u64> {
-        let paths = self.store.list(Some(folder)).map_ok(|meta| meta.location).boxed();
+        let paths = self
+            .store
+            .list(Some(folder))
+            .map_ok(|meta| meta.location)
+            .boxed();
         let mut removed = 0;
         let mut stream = self.store.delete_stream(paths);
         while let Some(result) = stream.next().await {
@@ -270,7 +306,11 @@ impl Objects {
     /// # Errors
     /// There is no such object, or the store cannot be read.
     pub async fn size(&self, key: &str) -> Result<u64> {
-        let meta = self.store.head(&self.path(key)?).await.map_err(|e| Self::missing(key, e))?;
+        let meta = self
+            .store
+            .head(&self.path(key)?)
+            .await
+            .map_err(|e| Self::missing(key, e))?;
         Ok(meta.size)
     }
 
@@ -322,7 +362,10 @@ impl Objects {
             Err(object_store::Error::NotFound { .. }) => return self.create(&path, new).await,
             Err(error) => return Err(error.into()),
         };
-        let tag = UpdateVersion { e_tag: got.meta.e_tag.clone(), version: got.meta.version.clone() };
+        let tag = UpdateVersion {
+            e_tag: got.meta.e_tag.clone(),
+            version: got.meta.version.clone(),
+        };
         if got.bytes().await? != *old {
             return Ok(false);
         }
@@ -340,7 +383,10 @@ impl Objects {
             self.store.delete(&aside).await?;
             return Ok(mine && written);
         }
-        let options = PutOptions { mode: PutMode::Update(tag), ..PutOptions::default() };
+        let options = PutOptions {
+            mode: PutMode::Update(tag),
+            ..PutOptions::default()
+        };
         match self.store.put_opts(&path, new.into(), options).await {
             Ok(_) => Ok(true),
             Err(

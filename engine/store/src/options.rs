@@ -58,7 +58,10 @@ impl fmt::Debug for StoreOptions {
         f.debug_struct("StoreOptions")
             .field("endpoint", &self.endpoint)
             .field("region", &self.region)
-            .field("credentials", &self.access_key_id.as_ref().map(|_| "hidden"))
+            .field(
+                "credentials",
+                &self.access_key_id.as_ref().map(|_| "hidden"),
+            )
             .field("allow_http", &self.allow_http)
             .field("virtual_hosted_style", &self.virtual_hosted_style)
             .field("probe", &self.probe)
@@ -83,7 +86,10 @@ impl StoreOptions {
         set("access_key_id", &self.access_key_id);
         set("secret_access_key", &self.secret_access_key);
         set("session_token", &self.session_token);
-        let region = self.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        let region = self
+            .region
+            .clone()
+            .unwrap_or_else(|| "us-east-1".to_owned());
         set("region", &Some(region));
         set("allow_http", &Some(self.allow_http.to_string()));
         set(
@@ -95,7 +101,9 @@ impl StoreOptions {
 
     /// The name that leases show.
     pub(crate) fn owner(&self) -> String {
-        self.owner.clone().unwrap_or_else(|| format!("process {}", std::process::id()))
+        self.owner
+            .clone()
+            .unwrap_or_else(|| format!("process {}", std::process::id()))
     }
 
     /// Where large loads spill.

@@ -83,7 +83,9 @@ impl Table {
             .try_into_stream()
             .await
             .map_err(|error| self.scan_error(scan.filter.as_deref(), error))?;
-        Ok(stream.map_err(move |error| StoreError::lance(&name, error)).boxed())
+        Ok(stream
+            .map_err(move |error| StoreError::lance(&name, error))
+            .boxed())
     }
 
     pub(crate) fn scanner(&self, scan: &Scan) -> Result<Scanner> {
@@ -106,7 +108,9 @@ impl Table {
         }
         if scan.limit.is_some() || scan.offset.is_some() {
             let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-            scanner.limit(scan.limit.map(clamp), scan.offset.map(clamp)).map_err(lance)?;
+            scanner
+                .limit(scan.limit.map(clamp), scan.offset.map(clamp))
+                .map_err(lance)?;
         }
         if let Some(rows) = scan.batch_rows {
             scanner.batch_size(rows.max(1));
@@ -152,7 +156,10 @@ impl Table {
             .filter(filter)
             .and_then(|scanner| scanner.empty_project())
             .map_err(|error| StoreError::predicate(filter, &error))?;
-        scanner.count_rows().await.map_err(|error| self.scan_error(Some(filter), error))
+        scanner
+            .count_rows()
+            .await
+            .map_err(|error| self.scan_error(Some(filter), error))
     }
 
     /// The rows with these ids, in the order of the ids. An id that the table lacks is left out,
@@ -163,7 +170,12 @@ impl Table {
     pub async fn rows_by_id(&self, ids: &[&str], columns: Option<&[&str]>) -> Result<RecordBatch> {
         let wanted: Vec<String> = match columns {
             Some(columns) => columns.iter().map(|&column| column.to_owned()).collect(),
-            None => self.schema().fields().iter().map(|field| field.name().clone()).collect(),
+            None => self
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect(),
         };
         let mut read = wanted.clone();
         if !read.iter().any(|column| column == columns::ID) {
@@ -173,10 +185,21 @@ impl Table {
         let mut batches = Vec::new();
         let mut schema = None;
         // At least one round, so that even no ids give the schema.
-        for chunk in ids.chunks(IDS_AT_ONCE).chain(ids.is_empty().then_some(&[][..])) {
-            let scan = Scan { columns: Some(read.clone()), ordered: false, ..Scan::default() };
+        for chunk in ids
+            .chunks(IDS_AT_ONCE)
+            .chain(ids.is_empty().then_some(&[][..]))
+        {
+            let scan = Scan {
+                columns: Some(read.clone()),
+                ordered: false,
+                ..Scan::default()
+            };
             let mut scanner = self.scanner(&scan)?;
-            scanner.filter_expr(if chunk.is_empty() { lit(false) } else { id_in(chunk.iter().copied()) });
+            scanner.filter_expr(if chunk.is_empty() {
+                lit(false)
+            } else {
+                id_in(chunk.iter().copied())
+            });
             let mut stream = scanner.try_into_stream().await.map_err(lance)?;
             schema = Some(RecordBatchStream::schema(&stream));
             while let Some(batch) = stream.next().await {
@@ -207,5 +230,7 @@ pub(crate) fn strings<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a St
     batch
         .column_by_name(column)
         .and_then(|array| array.as_any().downcast_ref())
-        .ok_or(StoreError::Internal("a text column of the contract is missing"))
+        .ok_or(StoreError::Internal(
+            "a text column of the contract is missing",
+        ))
 }

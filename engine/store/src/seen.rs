@@ -64,7 +64,12 @@ impl Seen {
     }
 
     fn with_bound(dir: PathBuf, in_memory: usize) -> Self {
-        Self { recent: HashMap::new(), runs: Vec::new(), dir, in_memory }
+        Self {
+            recent: HashMap::new(),
+            runs: Vec::new(),
+            dir,
+            in_memory,
+        }
     }
 
     /// Looks an id up.
@@ -135,7 +140,11 @@ impl Seen {
 
 impl Run {
     fn get(&mut self, key: &Key) -> io::Result<Option<Entry>> {
-        let Some(block) = self.first.partition_point(|first| first <= key).checked_sub(1) else {
+        let Some(block) = self
+            .first
+            .partition_point(|first| first <= key)
+            .checked_sub(1)
+        else {
             return Ok(None);
         };
         let start = (block * BLOCK) as u64;
@@ -160,7 +169,11 @@ impl RunWriter {
     fn new(dir: &PathBuf) -> io::Result<Self> {
         // The file has no name: it is gone with the process, however that ends.
         let file = tempfile::tempfile_in(dir)?;
-        Ok(Self { out: BufWriter::new(file), entries: 0, first: Vec::new() })
+        Ok(Self {
+            out: BufWriter::new(file),
+            entries: 0,
+            first: Vec::new(),
+        })
     }
 
     fn push(&mut self, record: &[u8; RECORD]) -> io::Result<()> {
@@ -175,7 +188,11 @@ impl RunWriter {
 
     fn finish(self) -> io::Result<Run> {
         let file = self.out.into_inner().map_err(|error| error.into_error())?;
-        Ok(Run { file, entries: self.entries, first: self.first })
+        Ok(Run {
+            file,
+            entries: self.entries,
+            first: self.first,
+        })
     }
 }
 

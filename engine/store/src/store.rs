@@ -91,8 +91,10 @@ impl Store {
             .map_err(|error| bad_root(uri, &error))?;
         let recorder = Arc::new(Recorder::new(root_path.clone()));
         let read_params = params.clone();
-        params.object_store_wrapper =
-            Some(Arc::new(Wrapper { recorder: recorder.clone(), local }));
+        params.object_store_wrapper = Some(Arc::new(Wrapper {
+            recorder: recorder.clone(),
+            local,
+        }));
         let (backing, _) = LanceStore::from_uri_and_params(registry, &roots.write, &params)
             .await
             .map_err(|error| bad_root(uri, &error))?;
@@ -151,7 +153,10 @@ impl Store {
     #[must_use]
     pub fn table_uri(&self, name: &TableName) -> String {
         match &self.0.local_root {
-            Some(root) => root.join(format!("{name}{TABLE_SUFFIX}")).display().to_string(),
+            Some(root) => root
+                .join(format!("{name}{TABLE_SUFFIX}"))
+                .display()
+                .to_string(),
             None => self.read_uri(name),
         }
     }
@@ -166,19 +171,34 @@ impl Store {
 
     /// The path of a table's folder in the object store.
     pub(crate) fn table_path(&self, name: &TableName) -> Path {
-        self.0.objects.root().clone().join(format!("{name}{TABLE_SUFFIX}"))
+        self.0
+            .objects
+            .root()
+            .clone()
+            .join(format!("{name}{TABLE_SUFFIX}"))
     }
 
     pub(crate) fn commit_lock(&self, name: &TableName) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self.0.commit_locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self
+            .0
+            .commit_locks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         locks.entry(name.clone()).or_default().clone()
     }
 
     pub(crate) fn commits(&self, expect: Option<u64>) -> Arc<Commits> {
-        Arc::new(Commits { recorder: self.0.recorder.clone(), expect })
+        Arc::new(Commits {
+            recorder: self.0.recorder.clone(),
+            expect,
+        })
     }
 
-    async fn open_dataset(&self, uri: String, params: &ObjectStoreParams) -> lance::Result<Dataset> {
+    async fn open_dataset(
+        &self,
+        uri: String,
+        params: &ObjectStoreParams,
+    ) -> lance::Result<Dataset> {
         DatasetBuilder::from_uri(uri)
             .with_store_params(params.clone())
             .with_session(self.0.session.clone())
@@ -253,7 +273,12 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub async fn table_names(&self) -> Result<Vec<TableName>> {
-        Ok(self.all_tables().await?.into_iter().map(|table| table.name().clone()).collect())
+        Ok(self
+            .all_tables()
+            .await?
+            .into_iter()
+            .map(|table| table.name().clone())
+            .collect())
     }
 
     /// All tables, sorted by name.
@@ -268,7 +293,11 @@ impl Store {
                     kind: table.kind(),
                     version: table.version(),
                     rows: table.count_rows(None).await?,
-                    features: table.features().into_iter().map(|(column, _)| column).collect(),
+                    features: table
+                        .features()
+                        .into_iter()
+                        .map(|(column, _)| column)
+                        .collect(),
                     name: table.name().clone(),
                 })
             })
@@ -318,7 +347,9 @@ impl Store {
         // Manifests first: what is left behind by a crash is no table any more.
         let folder = self.table_path(name);
         let objects = &self.0.objects;
-        objects.remove_all(&folder.clone().join("_versions")).await?;
+        objects
+            .remove_all(&folder.clone().join("_versions"))
+            .await?;
         objects.remove_all(&folder).await?;
         for own in ["checksums", "keys"] {
             objects.delete_prefix(&format!("{own}/{name}/")).await?;
@@ -341,7 +372,10 @@ fn absent(name: &TableName, error: lance::Error) -> StoreError {
 }
 
 fn bad_root(uri: &str, error: &lance::Error) -> StoreError {
-    StoreError::Root { uri: uri.to_owned(), hint: format!(": {}", first_line(error)) }
+    StoreError::Root {
+        uri: uri.to_owned(),
+        hint: format!(": {}", first_line(error)),
+    }
 }
 
 struct Roots {
@@ -352,14 +386,21 @@ struct Roots {
 
 impl Roots {
     async fn new(uri: &str) -> Result<Self> {
-        let bad = |hint: &str| StoreError::Root { uri: uri.to_owned(), hint: hint.to_owned() };
+        let bad = |hint: &str| StoreError::Root {
+            uri: uri.to_owned(),
+            hint: hint.to_owned(),
+        };
         if let Some(rest) = uri.strip_prefix("s3://") {
             let bucket = rest.split('/').next().unwrap_or_default();
             if bucket.is_empty() {
                 return Err(bad("; the bucket is missing"));
             }
             let root = uri.trim_end_matches('/').to_owned();
-            return Ok(Self { write: root.clone(), read: root, local: None });
+            return Ok(Self {
+                write: root.clone(),
+                read: root,
+                local: None,
+            });
         }
         let folder = match uri.strip_prefix("file://") {
             Some(_) => url::Url::parse(uri)
@@ -370,12 +411,19 @@ impl Roots {
             None if uri.is_empty() => return Err(bad("; nothing was given")),
             None => PathBuf::from(uri),
         };
-        let io = |source| StoreError::Io { what: "creating the store's folder", source };
+        let io = |source| StoreError::Io {
+            what: "creating the store's folder",
+            source,
+        };
         tokio::fs::create_dir_all(&folder).await.map_err(io)?;
         let folder = tokio::fs::canonicalize(&folder).await.map_err(io)?;
         let url = url::Url::from_file_path(&folder).map_err(|()| bad("; the path is no URL"))?;
         let read = url.as_str().trim_end_matches('/').to_owned();
         let write = read.replacen("file://", "file-object-store://", 1);
-        Ok(Self { write, read, local: Some(folder) })
+        Ok(Self {
+            write,
+            read,
+            local: Some(folder),
+        })
     }
 }

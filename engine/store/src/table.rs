@@ -48,9 +48,15 @@ pub struct TableStats {
 impl Table {
     pub(crate) fn new(name: TableName, dataset: Arc<Dataset>) -> Result<Self> {
         let schema = Arc::new(Schema::from(dataset.schema()));
-        let kind = columns::kind_of(&schema)
-            .ok_or_else(|| StoreError::Foreign { table: name.clone() })?;
-        Ok(Self { name, kind, schema, dataset })
+        let kind = columns::kind_of(&schema).ok_or_else(|| StoreError::Foreign {
+            table: name.clone(),
+        })?;
+        Ok(Self {
+            name,
+            kind,
+            schema,
+            dataset,
+        })
     }
 
     /// The table.
@@ -82,11 +88,13 @@ impl Table {
     /// # Errors
     /// There is no such column.
     pub fn column(&self, column: &str) -> Result<&Field> {
-        self.schema.field_with_name(column).map_err(|_| StoreError::NoColumn {
-            table: self.name.clone(),
-            column: column.to_owned(),
-            has: names(&self.schema),
-        })
+        self.schema
+            .field_with_name(column)
+            .map_err(|_| StoreError::NoColumn {
+                table: self.name.clone(),
+                column: column.to_owned(),
+                has: names(&self.schema),
+            })
     }
 
     /// The feature columns. A column whose metadata is damaged is left out.
@@ -152,6 +160,10 @@ impl Table {
 
 /// The names of all columns, for messages.
 pub(crate) fn names(schema: &Schema) -> String {
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     names.join(", ")
 }

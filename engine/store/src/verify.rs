@@ -10,8 +10,8 @@ use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::index::DatasetIndexExt;
 use lance_table::io::deletion::relative_deletion_file_path;
-use object_store::path::Path;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use penstock_types::TableName;
 
 use crate::backing::FileRecord;
@@ -106,7 +106,10 @@ impl Store {
             VerifyScope::Latest => vec![latest.version_id()],
             VerifyScope::AllVersions => {
                 let versions = latest.versions().await.map_err(lance)?;
-                versions.into_iter().map(|version| version.version).collect()
+                versions
+                    .into_iter()
+                    .map(|version| version.version)
+                    .collect()
             }
         };
         let mut files = BTreeSet::new();
@@ -143,23 +146,38 @@ impl Store {
     async fn files_of(&self, name: &TableName, dataset: &Dataset) -> Result<Vec<String>> {
         let mut files = Vec::new();
         for fragment in dataset.fragments().iter() {
-            files.extend(fragment.files.iter().map(|file| format!("data/{}", file.path)));
+            files.extend(
+                fragment
+                    .files
+                    .iter()
+                    .map(|file| format!("data/{}", file.path)),
+            );
             if let Some(deletions) = &fragment.deletion_file {
                 files.push(relative_deletion_file_path(fragment.id, deletions));
             }
         }
-        let indexes =
-            dataset.load_indices().await.map_err(|error| StoreError::lance(name, error))?;
+        let indexes = dataset
+            .load_indices()
+            .await
+            .map_err(|error| StoreError::lance(name, error))?;
         for index in indexes.iter() {
             let folder = format!("_indices/{}", index.uuid);
             let path = below(&self.table_path(name), &folder);
-            let listed: Vec<_> = self.objects().store().list(Some(&path)).try_collect().await?;
+            let listed: Vec<_> = self
+                .objects()
+                .store()
+                .list(Some(&path))
+                .try_collect()
+                .await?;
             if listed.is_empty() {
                 files.push(folder.clone());
             }
             for meta in listed {
                 let rest = meta.location.prefix_match(&path).map(|parts| {
-                    parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/")
+                    parts
+                        .map(|part| part.as_ref().to_owned())
+                        .collect::<Vec<_>>()
+                        .join("/")
                 });
                 files.extend(rest.map(|rest| format!("{folder}/{rest}")));
             }
@@ -199,14 +217,23 @@ impl Store {
                 }
             }
         }
-        let found = FileRecord { blake3: hasher.finalize().to_hex().to_string(), bytes, file };
+        let found = FileRecord {
+            blake3: hasher.finalize().to_hex().to_string(),
+            bytes,
+            file,
+        };
         let problem = match recorded.get(&found.file) {
             None => Some(VerifyProblem::Unrecorded { file: found.file }),
             Some(recorded) if *recorded == found => None,
             Some(recorded) => {
-                let words = |record: &FileRecord| format!("{}, {} bytes", record.blake3, record.bytes);
+                let words =
+                    |record: &FileRecord| format!("{}, {} bytes", record.blake3, record.bytes);
                 let (recorded, now) = (words(recorded), words(&found));
-                Some(VerifyProblem::Changed { file: found.file, recorded, found: now })
+                Some(VerifyProblem::Changed {
+                    file: found.file,
+                    recorded,
+                    found: now,
+                })
             }
         };
         Ok((bytes, problem))
@@ -249,10 +276,14 @@ impl Store {
         let mut kept = Vec::new();
         for object in &objects {
             let records = self.checksum_records(&object.key).await?;
-            kept.extend(records.into_iter().filter(|record| live.contains(&record.file)));
+            kept.extend(
+                records
+                    .into_iter()
+                    .filter(|record| live.contains(&record.file)),
+            );
         }
-        let json = serde_json::to_vec(&kept)
-            .map_err(|_| StoreError::Internal("checksums are no JSON"))?;
+        let json =
+            serde_json::to_vec(&kept).map_err(|_| StoreError::Internal("checksums are no JSON"))?;
         let merged = format!("checksums/{name}/{}.json", uuid::Uuid::now_v7().simple());
         self.objects().put(&merged, Bytes::from(json)).await?;
         for object in objects {
@@ -263,5 +294,6 @@ impl Store {
 }
 
 fn below(folder: &Path, rest: &str) -> Path {
-    rest.split('/').fold(folder.clone(), |path, part| path.join(part))
+    rest.split('/')
+        .fold(folder.clone(), |path, part| path.join(part))
 }

@@ -148,12 +148,17 @@ impl Store {
     /// There is no such table or tag.
     pub async fn untag(&self, name: &TableName, tag: &TagName) -> Result<()> {
         let dataset = self.writer(name).await?;
-        dataset.tags().delete(tag.as_str()).await.map_err(|error| match error {
-            lance::Error::RefNotFound { .. } => {
-                StoreError::NoVersion { table: name.clone(), version: tag.to_string() }
-            }
-            other => StoreError::lance(name, other),
-        })
+        dataset
+            .tags()
+            .delete(tag.as_str())
+            .await
+            .map_err(|error| match error {
+                lance::Error::RefNotFound { .. } => StoreError::NoVersion {
+                    table: name.clone(),
+                    version: tag.to_string(),
+                },
+                other => StoreError::lance(name, other),
+            })
     }
 }
 

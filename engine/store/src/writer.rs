@@ -90,8 +90,9 @@ impl FragmentWriter {
         };
         let (uri, written) = (store.write_uri(name), schema.clone());
         let task = tokio::spawn(async move {
-            let builder =
-                FragmentCreateBuilder::new(&uri).schema(&written).write_params(&params);
+            let builder = FragmentCreateBuilder::new(&uri)
+                .schema(&written)
+                .write_params(&params);
             if single {
                 Ok(vec![builder.write(stream, None).await?])
             } else {
@@ -155,17 +156,25 @@ impl Drop for FragmentWriter {
         if let Some(task) = &task {
             task.abort();
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         let (store, name, begun) = (self.store.clone(), self.name.clone(), self.begun.clone());
         runtime.spawn(async move {
             if let Some(task) = task {
                 let _ = task.await;
             }
-            let files = std::mem::take(&mut *begun.0.lock().unwrap_or_else(PoisonError::into_inner));
-            let files: Vec<String> = files.into_iter().map(|file| format!("data/{file}")).collect();
+            let files =
+                std::mem::take(&mut *begun.0.lock().unwrap_or_else(PoisonError::into_inner));
+            let files: Vec<String> = files
+                .into_iter()
+                .map(|file| format!("data/{file}"))
+                .collect();
             let folder = store.table_path(&name);
             for file in &files {
-                let path = file.split('/').fold(folder.clone(), |path, part| path.join(part));
+                let path = file
+                    .split('/')
+                    .fold(folder.clone(), |path, part| path.join(part));
                 // What cannot be removed now is removed by the next clean-up.
                 let _ = store.objects().store().delete(&path).await;
             }

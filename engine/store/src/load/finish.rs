@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::Array;
 use arrow::datatypes::Schema as ArrowSchema;
 use futures::StreamExt;
 use lance::Dataset;
@@ -178,11 +177,16 @@ impl Load {
             schema,
             preserves_nullability: true,
         };
-        self.store.commit_next(&self.name, Some(&base), operation, None).await
+        self.store
+            .commit_next(&self.name, Some(&base), operation, None)
+            .await
     }
 
     fn conflict(&self, detail: &str) -> StoreError {
-        StoreError::Conflict { table: self.name.clone(), detail: detail.to_owned() }
+        StoreError::Conflict {
+            table: self.name.clone(),
+            detail: detail.to_owned(),
+        }
     }
 
     /// Compares the load with what others committed since it was compared last, so that it fits
@@ -213,7 +217,11 @@ impl Load {
             Some(base) if !same_table(base, &latest) => {
                 return Err(self.conflict("the table was made anew"));
             }
-            Some(base) => base.fragments().iter().map(|fragment| fragment.id).collect(),
+            Some(base) => base
+                .fragments()
+                .iter()
+                .map(|fragment| fragment.id)
+                .collect(),
             None => HashSet::new(),
         };
         let mut lost = [0; 2];
@@ -255,16 +263,26 @@ impl Load {
     ) -> Result<()> {
         let name = self.name.clone();
         let lance = |error| StoreError::lance(&name, error);
-        let mut read =
-            vec![columns::ID, columns::CONTENT_HASH, columns::NAME, columns::DESCRIPTION];
+        let mut read = vec![
+            columns::ID,
+            columns::CONTENT_HASH,
+            columns::NAME,
+            columns::DESCRIPTION,
+        ];
         if self.kind == Kind::Dna {
             read.push(columns::PARENT);
         }
         let mut scanner = latest.scan();
-        scanner.with_fragments(fragments).project(&read).map_err(lance)?;
+        scanner
+            .with_fragments(fragments)
+            .project(&read)
+            .map_err(lance)?;
         scanner.with_row_address().scan_in_order(false);
         let mut stream = scanner.try_into_stream().await.map_err(lance)?;
-        let io = |source| StoreError::Io { what: "reading the ids of the load", source };
+        let io = |source| StoreError::Io {
+            what: "reading the ids of the load",
+            source,
+        };
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(lance)?;
             let (rows, addresses) = (Rows::new(&batch)?, addresses(&batch)?);
@@ -284,11 +302,15 @@ impl Load {
                         again.kept += 1;
                     }
                     Some(_) => {
-                        return Err(self.conflict("a row that this load leaves as it is was changed"));
+                        return Err(
+                            self.conflict("a row that this load leaves as it is was changed")
+                        );
                     }
                     None => {
                         // A window of a contig that this load replaces.
-                        let Some(parent) = rows.parent(row) else { continue };
+                        let Some(parent) = rows.parent(row) else {
+                            continue;
+                        };
                         let contig = self.seen.get(&key_of(parent)).map_err(io)?;
                         if contig.is_some_and(|contig| contig.written) {
                             self.removed.insert(address);
@@ -315,9 +337,14 @@ fn same_table(old: &Dataset, new: &Dataset) -> bool {
         return false;
     }
     let first = |fragment: &Fragment| fragment.files.first().map(|file| file.path.clone());
-    let files: std::collections::HashMap<u64, _> =
-        old.fragments().iter().map(|fragment| (fragment.id, first(fragment))).collect();
-    new.fragments()
+    let files: std::collections::HashMap<u64, _> = old
+        .fragments()
         .iter()
-        .all(|fragment| files.get(&fragment.id).is_none_or(|file| *file == first(fragment)))
+        .map(|fragment| (fragment.id, first(fragment)))
+        .collect();
+    new.fragments().iter().all(|fragment| {
+        files
+            .get(&fragment.id)
+            .is_none_or(|file| *file == first(fragment))
+    })
 }

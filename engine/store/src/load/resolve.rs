@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use futures::StreamExt;
 use penstock_types::{Kind, columns};
 
@@ -19,7 +19,10 @@ struct Stored {
 }
 
 fn temporary(source: std::io::Error) -> StoreError {
-    StoreError::Io { what: "keeping the ids of the load in a temporary file", source }
+    StoreError::Io {
+        what: "keeping the ids of the load in a temporary file",
+        source,
+    }
 }
 
 impl Load {
@@ -38,21 +41,36 @@ impl Load {
             let window = rows.parent(row).is_some();
             let there = stored.get(id);
             if there.is_some() && self.options.mode == LoadMode::Append {
-                return Err(StoreError::IdExists { table: self.name.clone(), id: id.to_owned() });
+                return Err(StoreError::IdExists {
+                    table: self.name.clone(),
+                    id: id.to_owned(),
+                });
             }
             let counts = &mut self.counts;
             let is_written = match there {
                 None => {
-                    *(if window { &mut counts.windows_added } else { &mut counts.added }) += 1;
+                    *(if window {
+                        &mut counts.windows_added
+                    } else {
+                        &mut counts.added
+                    }) += 1;
                     true
                 }
                 Some(stored) if stored.fingerprint == fingerprint => {
-                    *(if window { &mut counts.windows_unchanged } else { &mut counts.unchanged }) += 1;
+                    *(if window {
+                        &mut counts.windows_unchanged
+                    } else {
+                        &mut counts.unchanged
+                    }) += 1;
                     self.kept.insert(stored.address);
                     false
                 }
                 Some(stored) => {
-                    *(if window { &mut counts.windows_updated } else { &mut counts.updated }) += 1;
+                    *(if window {
+                        &mut counts.windows_updated
+                    } else {
+                        &mut counts.updated
+                    }) += 1;
                     self.replaced[usize::from(window)].insert(stored.address);
                     if !window && self.kind == Kind::Dna {
                         changed_contigs.push(id);
@@ -64,7 +82,12 @@ impl Load {
                 written.push(row as u32);
             }
             let source = self.source_number(rows.sources.map_or("", |sources| sources.value(row)));
-            let entry = Entry { fingerprint, source, written: is_written, window };
+            let entry = Entry {
+                fingerprint,
+                source,
+                written: is_written,
+                window,
+            };
             self.seen.insert(key, entry).map_err(temporary)?;
         }
         if !changed_contigs.is_empty() {
@@ -80,7 +103,11 @@ impl Load {
         for row in 0..count {
             let id = rows.ids.value(row);
             let key = key_of(id);
-            let source = |row| rows.sources.map_or("", |sources| sources.value(row)).to_owned();
+            let source = |row| {
+                rows.sources
+                    .map_or("", |sources| sources.value(row))
+                    .to_owned()
+            };
             let (fingerprint, first) = match here.get(&key) {
                 Some(&first) => (rows.fingerprint(first), source(first)),
                 None => match self.seen.get(&key).map_err(temporary)? {
@@ -105,7 +132,11 @@ impl Load {
             }
             let window = rows.parent(row).is_some();
             let counts = &mut self.counts;
-            *(if window { &mut counts.windows_unchanged } else { &mut counts.unchanged }) += 1;
+            *(if window {
+                &mut counts.windows_unchanged
+            } else {
+                &mut counts.unchanged
+            }) += 1;
         }
         Ok(fresh)
     }
@@ -116,16 +147,26 @@ impl Load {
         ids: impl Iterator<Item = &'a str> + Clone,
     ) -> Result<HashMap<String, Stored>> {
         let mut found = HashMap::new();
-        let Some(base) = &self.base else { return Ok(found) };
+        let Some(base) = &self.base else {
+            return Ok(found);
+        };
         if ids.clone().next().is_none() || base.count_fragments() == 0 {
             return Ok(found);
         }
         let lance = |error| StoreError::lance(&self.name, error);
         let mut scanner = base.scan();
         scanner
-            .project(&[columns::ID, columns::CONTENT_HASH, columns::NAME, columns::DESCRIPTION])
+            .project(&[
+                columns::ID,
+                columns::CONTENT_HASH,
+                columns::NAME,
+                columns::DESCRIPTION,
+            ])
             .map_err(lance)?;
-        scanner.filter_expr(id_in(ids)).with_row_address().scan_in_order(false);
+        scanner
+            .filter_expr(id_in(ids))
+            .with_row_address()
+            .scan_in_order(false);
         let mut stream = scanner.try_into_stream().await.map_err(lance)?;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(lance)?;

@@ -28,12 +28,19 @@ pub(super) struct Stale {
 }
 
 fn io(source: std::io::Error) -> StoreError {
-    StoreError::Io { what: "keeping old windows in a temporary file", source }
+    StoreError::Io {
+        what: "keeping old windows in a temporary file",
+        source,
+    }
 }
 
 impl Stale {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, file: None, any: None }
+        Self {
+            dir,
+            file: None,
+            any: None,
+        }
     }
 
     fn push(&mut self, key: &Key, address: u64) -> Result<()> {
@@ -41,12 +48,16 @@ impl Stale {
             Some(file) => file,
             none => none.insert(BufWriter::new(temp_file(&self.dir)?)),
         };
-        file.write_all(key).and_then(|()| file.write_all(&address.to_le_bytes())).map_err(io)
+        file.write_all(key)
+            .and_then(|()| file.write_all(&address.to_le_bytes()))
+            .map_err(io)
     }
 
     /// What was pushed, from the start.
     fn read(&mut self) -> Result<Option<BufReader<File>>> {
-        let Some(file) = self.file.take() else { return Ok(None) };
+        let Some(file) = self.file.take() else {
+            return Ok(None);
+        };
         let mut file = file.into_inner().map_err(|error| io(error.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(io)?;
         Ok(Some(BufReader::new(file)))
@@ -56,7 +67,9 @@ impl Stale {
 impl Load {
     /// Notes the windows that the table has of these contigs.
     pub(super) async fn note_windows_of(&mut self, contigs: &[&str]) -> Result<()> {
-        let Some(base) = self.base.clone() else { return Ok(()) };
+        let Some(base) = self.base.clone() else {
+            return Ok(());
+        };
         let name = self.name.clone();
         let lance = |error| StoreError::lance(&name, error);
         let any = match self.stale.any {
@@ -92,14 +105,17 @@ impl Load {
     fn note(&mut self, batch: &RecordBatch) -> Result<()> {
         let (ids, addresses) = (strings(batch, columns::ID)?, addresses(batch)?);
         for row in 0..batch.num_rows() {
-            self.stale.push(&key_of(ids.value(row)), addresses.value(row))?;
+            self.stale
+                .push(&key_of(ids.value(row)), addresses.value(row))?;
         }
         Ok(())
     }
 
     /// At the end of the load: the windows that it does not have are to be removed.
     pub(super) fn settle_windows(&mut self) -> Result<()> {
-        let Some(mut noted) = self.stale.read()? else { return Ok(()) };
+        let Some(mut noted) = self.stale.read()? else {
+            return Ok(());
+        };
         let mut record = [0; 24];
         loop {
             match noted.read_exact(&mut record) {
