@@ -1,0 +1,97 @@
+//! What holds for every encoder.
+
+use arrow::array::RecordBatch;
+use penstock_embed::{all, by_name, default_for, encode_sequence};
+use penstock_types::{ErrorCode, FeatureSpec, Kind, columns};
+
+use crate::common::{encode, meshes, sequences};
+
+/// A digest changes when a constant does. Then vectors change too, and the encoder needs a new
+/// version in its name; a golden vector below would fail with it.
+#[test]
+fn digests_are_pinned() {
+    let digests: Vec<_> = all()
+        .iter()
+        .map(|e| (e.spec().encoder.clone(), e.spec().weights.clone()))
+        .collect();
+    let pinned = [
+        (
+            "protein-kmer-v1",
+            "4061e366a26df19befafee67d4cdde38897e4a55373462b2f5a614813e6bfe55",
+        ),
+        (
+            "dna-kmer-v1",
+            "d0073ebb4156318312e4f1d6b708c444b2f043543ea6129e54d0dcf0afd0299c",
+        ),
+        (
+            "mesh-shape-v1",
+            "ffe90d3ad4b189d44d28a14ba187bfa3c2a56ec94d94d937a7c5a9bcf1258bda",
+        ),
+    ]
+    .map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+    assert_eq!(digests, pinned);
+}
+
+#[test]
+fn specs_fit_the_column_contract() {
+    for encoder in all() {
+        let field = encoder.spec().field();
+        assert_eq!(
+            FeatureSpec::of(&field).unwrap().as_ref(),
+            Some(encoder.spec())
+        );
+        assert_eq!(encoder.spec().dim.get(), 256);
+        let schema = columns::schema(encoder.kind());
+        for column in encoder.columns() {
+            assert!(schema.field_with_name(column).is_ok(), "{column}");
+        }
+        // Every encoder takes an empty batch with the contract's own types.
+        let empty = RecordBatch::new_empty(schema);
+        assert_eq!(encode(&encoder.spec().encoder, &empty).len(), 0);
+        assert!(!encoder.describe().is_empty());
+    }
+    for kind in Kind::ALL {
+        assert_eq!(default_for(kind).kind(), kind);
+    }
+}
+
+#[test]
+fn unknown_names_list_the_known_ones() {
+    let error = by_name("protein-kmer-v0").err().unwrap();
+    assert_eq!(error.code(), ErrorCode::NotFound);
+    assert_eq!(
+        error.to_string(),
+        "there is no encoder `protein-kmer-v0`; the encoders are protein-kmer-v1, dna-kmer-v1, \
+         mesh-shape-v1"
+    );
+}
+
+#[test]
+fn the_wrong_batch_is_refused() {
+    let batch = meshes(&[]);
+    let error = by_name("dna-kmer-v1").unwrap().encode(&batch).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    assert!(error.to_string().contains("`sequence`"), "{error}");
+    let batch = sequences(&["ACGT"]);
+    let batch = RecordBatch::try_from_iter([
+        (columns::VERTICES, batch.column(0).clone()),
+        (columns::FACES, batch.column(0).clone()),
+    ])
+    .unwrap();
+    let error = by_name("mesh-shape-v1")
+        .unwrap()
+        .encode(&batch)
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    assert!(error.to_string().contains("`vertices`"), "{error}");
+}
+
+#[test]
+fn a_typed_query_is_the_same_as_a_row() {
+    let rows = encode("protein-kmer-v1", &sequences(&["MKTAYIAKQRQISFVK"]));
+    let encoder = default_for(Kind::Protein);
+    let query = encode_sequence(&*encoder, "mktay iakqr\nqisfvk").unwrap();
+    assert_eq!(query, rows[0]);
+    assert_eq!(encode_sequence(&*encoder, " ").unwrap(), None);
+    assert!(encode_sequence(&*default_for(Kind::Mesh), "ACGT").is_err());
+}
