@@ -50,7 +50,10 @@ fn read(path: &Path, options: &ReadOptions) -> Result<(), ReadError> {
     }
     for warning in report.warnings.iter().take(5) {
         let record = warning.record.as_deref().unwrap_or("-");
-        println!("  warning: {}: {record}: {}", warning.source, warning.message);
+        println!(
+            "  warning: {}: {record}: {}",
+            warning.source, warning.message
+        );
     }
     Ok(())
 }

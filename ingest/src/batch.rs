@@ -177,8 +177,8 @@ impl Sink {
     /// Whether the batch should be handed over before another record is read.
     pub(crate) fn is_full(&self) -> bool {
         match &self.rows {
-            Rows::Protein(rows) => rows.bytes() >= self.batch_bytes,
-            Rows::Dna(rows) => rows.must_flush() || rows.bytes() >= self.batch_bytes,
+            Rows::Protein(rows) => rows.rows() > 0 && rows.bytes() >= self.batch_bytes,
+            Rows::Dna(rows) => rows.must_flush() || rows.is_full(),
             Rows::Mesh(batch) => batch.is_some(),
         }
     }

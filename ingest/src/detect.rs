@@ -158,7 +158,10 @@ fn is_pdb(line: &[u8]) -> bool {
 fn is_cif(head: &[u8]) -> bool {
     lines(head)
         .find(|line| !line.starts_with(b"#"))
-        .is_some_and(|line| line.get(..5).is_some_and(|w| w.eq_ignore_ascii_case(b"data_")))
+        .is_some_and(|line| {
+            line.get(..5)
+                .is_some_and(|w| w.eq_ignore_ascii_case(b"data_"))
+        })
 }
 
 fn is_obj(head: &[u8]) -> bool {
@@ -168,7 +171,9 @@ fn is_obj(head: &[u8]) -> bool {
     ];
     let mut vertices = 0;
     for line in lines(head).filter(|line| !line.starts_with(b"#")).take(200) {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
+        let mut words = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|w| !w.is_empty());
         let key = words.next().unwrap_or_default();
         if !KEYS.contains(&key) {
             // The head may end within a line.
@@ -202,13 +207,16 @@ fn is_binary_stl(head: &[u8]) -> bool {
     if body.len() as u64 == u64::from(count) * 50 && count > 0 {
         return true;
     }
-    let mut facets = body.chunks_exact(50).take(count.min(20) as usize).peekable();
+    let mut facets = body
+        .chunks_exact(50)
+        .take(count.min(20) as usize)
+        .peekable();
     facets.peek().is_some()
         && head[..84].contains(&0)
         && facets.all(|facet| {
-            let mut numbers = facet[..48].chunks_exact(4).map(|b| {
-                f32::from_le_bytes([b[0], b[1], b[2], b[3]])
-            });
+            let mut numbers = facet[..48]
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             let normal: f32 = numbers.by_ref().take(3).map(|x| x * x).sum();
             (normal < 1.1) && numbers.all(|x| x.is_finite() && (x == 0.0 || x.abs() > 1e-30))
         })

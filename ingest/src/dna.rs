@@ -90,6 +90,11 @@ impl DnaRows {
             + self.rows() * (8 * 4 + 4 * 3)
     }
 
+    /// Whether the batch is large enough. One row always fits.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows() > 0 && self.bytes() >= self.batch_bytes
+    }
+
     /// Closes the open sequence as a record of the file, with its windows.
     pub(crate) fn push(&mut self, head: Head<'_>, extras: &Extras<'_>, ctx: &mut ReadContext) {
         let from = self.sequence.start();
@@ -100,7 +105,13 @@ impl DnaRows {
         }
     }
 
-    fn close(&mut self, head: Head<'_>, extras: &Extras<'_>, place: Option<&Place<'_>>, source: &str) {
+    fn close(
+        &mut self,
+        head: Head<'_>,
+        extras: &Extras<'_>,
+        place: Option<&Place<'_>>,
+        source: &str,
+    ) {
         let bases = self.sequence.open();
         let mut payload = self.blank.clone();
         payload.bytes(columns::SEQUENCE, bases);

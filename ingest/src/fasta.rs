@@ -55,7 +55,11 @@ impl Fasta {
                         .unwrap_or(self.header.len());
                     let at = Position::Line(self.lines.number());
                     if self.header.is_empty() {
-                        return Err(ctx.malformed(at, "an identifier after `>`", "an empty header"));
+                        return Err(ctx.malformed(
+                            at,
+                            "an identifier after `>`",
+                            "an empty header",
+                        ));
                     }
                     if control.is_some() {
                         return Err(ctx.malformed(at, "text in the header", "byte 0x00"));
@@ -162,7 +166,10 @@ pub(crate) fn warn(met: &Met, id: &str, ctx: &mut ReadContext) {
         ctx.warn(Some(id), message);
     }
     if met.inner_stops > 0 {
-        let message = format!("{} stops inside the sequence were read as X", met.inner_stops);
+        let message = format!(
+            "{} stops inside the sequence were read as X",
+            met.inner_stops
+        );
         ctx.warn(Some(id), message);
     }
 }
@@ -172,13 +179,15 @@ impl RecordReader for Fasta {
         if !self.header(ctx)? {
             return Ok(false);
         }
-        self.record(ctx, sink).map(|()| true).map_err(|error| match error {
-            ReadError::Malformed { .. } if self.kind == Kind::Dna => dna_hint(error),
-            other => other,
-        })
+        self.record(ctx, sink)
+            .map(|()| true)
+            .map_err(|error| match error {
+                ReadError::Malformed { .. } if self.kind == Kind::Dna => dna_hint(error),
+                other => other,
+            })
     }
 
-    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<(), ReadError> {
+    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<Option<Position>, ReadError> {
         self.lines.skip_to(b'>', ctx)
     }
 }

@@ -130,7 +130,11 @@ impl Member {
             });
         }
         // A byte order mark says nothing in UTF-8.
-        let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mark = if head.starts_with(b"\xef\xbb\xbf") {
+            3
+        } else {
+            0
+        };
         head.drain(..mark);
         let data = Box::new(io::Cursor::new(head.clone()).chain(data));
         Ok(Self {
@@ -190,7 +194,8 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
 pub(crate) fn peek_plain(compression: Compression, head: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(head.to_vec()));
-    let mut frames = Frames::new(String::new(), compression, Tracked::new("", stream)).take(HEAD as u64);
+    let mut frames =
+        Frames::new(String::new(), compression, Tracked::new("", stream)).take(HEAD as u64);
     // The head of a longer file ends somewhere within; what came before that is what is wanted.
     let mut piece = [0; 4096];
     while let Ok(n @ 1..) = frames.read(&mut piece) {
@@ -210,10 +215,7 @@ pub(crate) fn uncompressed_name(name: &str) -> &str {
         let Some(at) = name.len().checked_sub(extension.len()) else {
             continue;
         };
-        if at > 0
-            && name.is_char_boundary(at)
-            && name[at..].eq_ignore_ascii_case(extension)
-        {
+        if at > 0 && name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(extension) {
             return &name[..at];
         }
     }

@@ -150,7 +150,11 @@ mod tests {
                     .unwrap();
             }
             assert_eq!(String::from_utf8(out).unwrap(), expected);
-            assert_eq!((met.gaps, met.inner_stops), (gaps, inner_stops), "{pieces:?}");
+            assert_eq!(
+                (met.gaps, met.inner_stops),
+                (gaps, inner_stops),
+                "{pieces:?}"
+            );
         }
     }
 

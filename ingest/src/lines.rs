@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use crate::{ReadContext, ReadError};
+use crate::{Position, ReadContext, ReadError};
 
 /// A line that is read whole may have this many bytes.
 pub(crate) const MAX_LINE: usize = 1 << 20;
@@ -155,15 +155,24 @@ impl Lines {
     }
 
     /// Leaves out the rest of the current line, and the lines after it, until one begins with
-    /// `first`.
-    pub(crate) fn skip_to(&mut self, first: u8, ctx: &ReadContext) -> Result<(), ReadError> {
+    /// `first`. Tells which line that is.
+    pub(crate) fn skip_to(
+        &mut self,
+        first: u8,
+        ctx: &ReadContext,
+    ) -> Result<Option<Position>, ReadError> {
         self.finish_line(ctx)?;
         while let Some(byte) = self.peek(ctx)? {
             if byte == first {
-                break;
+                return Ok(Some(self.upcoming()));
             }
             while let Some((_, false)) = self.piece(ctx)? {}
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The line that will be read next.
+    pub(crate) fn upcoming(&self) -> Position {
+        Position::Line(self.number + 1)
     }
 }

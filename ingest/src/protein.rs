@@ -117,7 +117,9 @@ impl ProteinRows {
         for residue in chain.residues {
             self.residue_chain.values().append_value(chain.chain);
             self.residue_number.values().append_value(residue.number);
-            self.residue_insertion.values().append_value(&residue.insertion);
+            self.residue_insertion
+                .values()
+                .append_value(&residue.insertion);
             self.residue_name.values().append_value(&residue.name);
             let ca = residue.ca.unwrap_or_default();
             let xyz = self.ca_xyz.values();

@@ -13,7 +13,9 @@ use crate::input::{Input, Member};
 use crate::letters::show_text;
 use crate::lines::Lines;
 use crate::protein::{mmcif::MmCif, pdb::Pdb};
-use crate::{Format, OnError, ReadContext, ReadError, ReadOptions, Report, Source, detect};
+use crate::{
+    Format, OnError, Position, ReadContext, ReadError, ReadOptions, Report, Source, detect,
+};
 
 /// A format that is read record by record.
 pub(crate) trait RecordReader: Send {
@@ -21,8 +23,9 @@ pub(crate) trait RecordReader: Send {
     /// it was before.
     fn read(&mut self, ctx: &mut ReadContext, sink: &mut Sink) -> Result<bool, ReadError>;
 
-    /// After an error: goes to where the next record begins.
-    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<(), ReadError>;
+    /// After an error: goes to where the next record begins, and tells where that is. `None` where
+    /// there is no more.
+    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<Option<Position>, ReadError>;
 }
 
 /// Batches of a source, in the schema of its kind ([`penstock_types::columns::schema`]).
@@ -233,7 +236,9 @@ impl Reader {
         match &mut self.records {
             Some(records) if error.is_local() => {
                 self.ctx.report.skip(&error);
-                records.resynchronise(&self.ctx)
+                let resumed = records.resynchronise(&self.ctx)?;
+                self.ctx.report.resume(resumed);
+                Ok(())
             }
             _ if matches!(self.input, Input::Archive(_))
                 && !matches!(error, ReadError::Io { .. } | ReadError::Arrow { .. }) =>
@@ -283,7 +288,7 @@ impl RecordReader for MeshFile {
         Ok(true)
     }
 
-    fn resynchronise(&mut self, _: &ReadContext) -> Result<(), ReadError> {
-        Ok(())
+    fn resynchronise(&mut self, _: &ReadContext) -> Result<Option<Position>, ReadError> {
+        Ok(None)
     }
 }

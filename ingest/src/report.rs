@@ -16,6 +16,9 @@ pub struct Skipped {
     pub position: Option<Position>,
     /// Why.
     pub reason: String,
+    /// Where reading went on; `None`: nothing more of the file was read. What lies between was left
+    /// out with the record.
+    pub resumed: Option<Position>,
 }
 
 /// Something was read differently from what is written, or left out by a rule of the reader.
@@ -55,7 +58,17 @@ impl Report {
                 record: error.record().map(str::to_owned),
                 position: error.position(),
                 reason: error.to_string(),
+                resumed: None,
             });
+        }
+    }
+
+    /// Notes where reading went on after the record that was skipped last.
+    pub(crate) fn resume(&mut self, position: Option<Position>) {
+        if self.skipped_count <= LISTED as u64
+            && let Some(last) = self.skipped.last_mut()
+        {
+            last.resumed = position;
         }
     }
 

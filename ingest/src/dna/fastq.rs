@@ -81,7 +81,11 @@ impl Fastq {
         let (mut count, mut dots) = (0, 0);
         loop {
             let Some(line) = self.lines.next(ctx)? else {
-                let expected = if count == 0 { "a sequence" } else { "a line with `+`" };
+                let expected = if count == 0 {
+                    "a sequence"
+                } else {
+                    "a line with `+`"
+                };
                 return Err(ctx.malformed(self.at(), expected, "the end of the file"));
             };
             if let Some(title) = line.strip_prefix(b"+") {
@@ -178,7 +182,10 @@ impl Fastq {
             }
         };
         if dots > 0 {
-            ctx.warn(Some(id), format!("{dots} bases written as `.` were read as N"));
+            ctx.warn(
+                Some(id),
+                format!("{dots} bases written as `.` were read as N"),
+            );
         }
         self.bases += self.quality.len() as u64;
         self.lowest = self.quality.iter().copied().fold(self.lowest, u8::min);
@@ -213,49 +220,51 @@ impl RecordReader for Fastq {
         self.record(ctx, sink).map(|()| true)
     }
 
-    /// Scores may begin with `@` too; but a line after scores is no sequence.
-    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<(), ReadError> {
+    /// Scores may begin with `@` too; but what follows scores is a header, and what follows a
+    /// header is a sequence.
+    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<Option<Position>, ReadError> {
         self.lines.finish_line(ctx)?;
         // The line with the error may be the header of the next record.
         if self.header_line > 0 && self.lines.number() > self.header_line {
             self.lines.unread();
         }
-        loop {
-            // A line too long to be held is part of what is left out.
-            let line = match self.lines.next(ctx) {
-                Ok(Some(line)) => line,
-                Ok(None) => return Ok(()),
-                Err(error) if error.is_local() => {
-                    self.lines.finish_line(ctx)?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let Some(title) = line.strip_prefix(b"@") else {
-                continue;
-            };
-            self.header.clear();
-            self.header.extend_from_slice(title.trim_ascii_end());
+        while let Some(title) = self.whole_line(ctx, |line| line.strip_prefix(b"@"))? {
+            let Some(title) = title else { continue };
+            self.header = title.trim_ascii_end().to_vec();
             self.header_line = self.lines.number();
-            let follows = match self.lines.next(ctx) {
-                Ok(Some(line)) => {
-                    !line.is_empty()
-                        && line
-                            .iter()
-                            .all(|b| *b == b'.' || self.alphabet.letter(*b).is_some())
-                }
-                Ok(None) => return Ok(()),
-                Err(error) if error.is_local() => {
-                    self.lines.finish_line(ctx)?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
+            let follows = self.whole_line(ctx, |line| is_like_sequence(line).then_some(line))?;
             self.lines.unread();
-            if follows {
+            if let Some(Some(_)) = follows {
                 self.found = true;
-                return Ok(());
+                return Ok(Some(Position::Line(self.header_line)));
             }
         }
+        Ok(None)
     }
+}
+
+impl Fastq {
+    /// Part of the next line; an inner `None` too where the line is too long to be held. An outer
+    /// `None` at the end.
+    fn whole_line(
+        &mut self,
+        ctx: &ReadContext,
+        part: impl Fn(&[u8]) -> Option<&[u8]>,
+    ) -> Result<Option<Option<Vec<u8>>>, ReadError> {
+        match self.lines.next(ctx) {
+            Ok(line) => Ok(line.map(|line| part(line).map(<[u8]>::to_vec))),
+            Err(error) if error.is_local() => {
+                self.lines.finish_line(ctx)?;
+                Ok(Some(None))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Letters, with what a damaged sequence may have between them, or the line after a missing one.
+fn is_like_sequence(line: &[u8]) -> bool {
+    let is_part =
+        |b: &u8| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\t' | b'.' | b'-' | b'*');
+    line.first() == Some(&b'+') || (!line.is_empty() && line.iter().all(is_part))
 }

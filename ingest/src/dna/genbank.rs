@@ -57,7 +57,9 @@ impl Header {
     /// leave out what they do not know.
     fn of_locus(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let unit = words.iter().position(|w| matches!(*w, "bp" | "aa" | "rc"))?;
+        let unit = words
+            .iter()
+            .position(|w| matches!(*w, "bp" | "aa" | "rc"))?;
         if unit < 3 {
             return None;
         }
@@ -136,7 +138,10 @@ impl GenBank {
                 header.features.finish();
                 return Ok(met);
             }
-            if part == Part::Origin {
+            if part == Part::Origin && line.starts_with(b"LOCUS ") {
+                let found = show_text(line);
+                return Err(ctx.malformed(self.at(), "`//` before the next record", found));
+            } else if part == Part::Origin {
                 let letters = line.trim_ascii_start();
                 let letters = &letters[letters.iter().take_while(|b| b.is_ascii_digit()).count()..];
                 if let Err(byte) = self.alphabet.append(letters, out, &mut met) {
@@ -207,9 +212,13 @@ impl GenBank {
             }
             Rows::Protein(rows) => {
                 rows.push(head, ctx);
-                if !header.features.is_empty() && !std::mem::replace(&mut self.warned_features, true)
+                if !header.features.is_empty()
+                    && !std::mem::replace(&mut self.warned_features, true)
                 {
-                    ctx.warn(None, "features of protein records have no column and were left out");
+                    ctx.warn(
+                        None,
+                        "features of protein records have no column and were left out",
+                    );
                 }
             }
             Rows::Mesh(_) => {}
@@ -260,9 +269,9 @@ impl RecordReader for GenBank {
         }
     }
 
-    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<(), ReadError> {
+    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<Option<Position>, ReadError> {
         if self.ended {
-            return Ok(());
+            return Ok(Some(self.lines.upcoming()));
         }
         self.ended = true;
         self.lines.finish_line(ctx)?;
@@ -274,11 +283,13 @@ impl RecordReader for GenBank {
             match self.lines.next(ctx) {
                 Ok(Some(line)) if line.starts_with(b"LOCUS ") => {
                     self.lines.unread();
-                    return Ok(());
+                    return Ok(Some(self.lines.upcoming()));
                 }
-                Ok(Some(line)) if line.starts_with(b"//") => return Ok(()),
+                Ok(Some(line)) if line.starts_with(b"//") => {
+                    return Ok(Some(self.lines.upcoming()));
+                }
                 Ok(Some(_)) => {}
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(None),
                 Err(error) if error.is_local() => self.lines.finish_line(ctx)?,
                 Err(error) => return Err(error),
             }

@@ -88,7 +88,14 @@ impl DnaRows {
             self.sequence
                 .values()
                 .extend_from_within(from..from + windows.length);
-            self.window(head.id, head.event_time, start, windows.length, &source, ctx);
+            self.window(
+                head.id,
+                head.event_time,
+                start,
+                windows.length,
+                &source,
+                ctx,
+            );
         }
         ctx.source = source;
     }
@@ -124,7 +131,7 @@ impl DnaRows {
         let (Some(mut pending), Some(windows)) = (self.pending.take(), self.windows) else {
             return false;
         };
-        while self.bytes() < self.batch_bytes {
+        while !self.is_full() {
             let Some(start) = start_of(&windows, pending.bases.len(), pending.next) else {
                 return true;
             };
@@ -152,8 +159,12 @@ mod tests {
 
     #[test]
     fn windows_cover_the_contig() {
-        for (contig, stride, length) in [(8192, 1024, 2048), (8193, 1024, 2048), (10, 3, 4), (4, 1, 4)]
-        {
+        for (contig, stride, length) in [
+            (8192, 1024, 2048),
+            (8193, 1024, 2048),
+            (10, 3, 4),
+            (4, 1, 4),
+        ] {
             let windows = Windows {
                 min_contig: 0,
                 length,
@@ -162,7 +173,11 @@ mod tests {
             let starts: Vec<usize> = (0..).map_while(|i| start_of(&windows, contig, i)).collect();
             assert_eq!(starts[0], 0);
             assert_eq!(starts.last().unwrap() + length, contig);
-            assert!(starts.windows(2).all(|w| w[0] < w[1] && w[1] - w[0] <= stride));
+            assert!(
+                starts
+                    .windows(2)
+                    .all(|w| w[0] < w[1] && w[1] - w[0] <= stride)
+            );
         }
         let windows = Windows::default();
         assert_eq!(start_of(&windows, 100, 0), None);

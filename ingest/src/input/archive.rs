@@ -128,9 +128,7 @@ impl Archive {
         let consumed = tracked.consumed();
         let inner: Box<dyn Read + Send> = match entry.method {
             CompressionMethod::Stored => Box::new(tracked),
-            CompressionMethod::Deflated => {
-                Box::new(flate2::bufread::DeflateDecoder::new(tracked))
-            }
+            CompressionMethod::Deflated => Box::new(flate2::bufread::DeflateDecoder::new(tracked)),
             CompressionMethod::Bzip2 => Box::new(bzip2::bufread::BzDecoder::new(tracked)),
             CompressionMethod::Zstd => Box::new(
                 zstd::Decoder::with_buffer(tracked)
@@ -216,7 +214,9 @@ struct Section {
 
 impl Read for Section {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let want = buffer
+            .len()
+            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         handle.seek(SeekFrom::Start(self.at))?;
         let n = handle.read(&mut buffer[..want])?;

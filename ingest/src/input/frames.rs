@@ -63,7 +63,9 @@ pub(super) fn is_bzip2(head: &[u8]) -> bool {
     const END: [u8; 6] = [0x17, 0x72, 0x45, 0x38, 0x50, 0x90];
     head.starts_with(b"BZh")
         && matches!(head.get(3), Some(b'1'..=b'9'))
-        && head.get(4..10).is_some_and(|next| next == BLOCK || next == END)
+        && head
+            .get(4..10)
+            .is_some_and(|next| next == BLOCK || next == END)
 }
 
 pub(super) struct Frames {

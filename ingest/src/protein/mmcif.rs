@@ -10,7 +10,7 @@ use crate::batch::Sink;
 use crate::letters::show_text;
 use crate::lines::Lines;
 use crate::reader::RecordReader;
-use crate::{ReadContext, ReadError, date};
+use crate::{Position, ReadContext, ReadError, date};
 
 use super::structure::{Atom, Structure};
 use token::{Token, Tokens};
@@ -87,7 +87,11 @@ impl Row {
         }
     }
 
-    fn number(&self, column: Column, otherwise: Option<f32>) -> Result<f32, (&'static str, String)> {
+    fn number(
+        &self,
+        column: Column,
+        otherwise: Option<f32>,
+    ) -> Result<f32, (&'static str, String)> {
         let text = self.get(column);
         match (text, otherwise) {
             ("", Some(value)) => Ok(value),
@@ -148,6 +152,18 @@ const PARENTS: [(&str, &[&str], &str); 2] = [
     ),
     ("_chem_comp.", &["id"], "mon_nstd_parent_comp_id"),
 ];
+
+/// When the entry was deposited, in this version of the dictionary and in older ones.
+const DEPOSITED: &str = "_pdbx_database_status.recvd_initial_deposition_date";
+const DEPOSITED_BEFORE_2014: &str = "_database_pdb_rev.date_original";
+
+/// Items that are read of loops other than `_atom_site`.
+fn is_wanted(name: &str) -> bool {
+    name == DEPOSITED_BEFORE_2014
+        || PARENTS
+            .iter()
+            .any(|(category, ..)| name.starts_with(category))
+}
 
 impl MmCif {
     pub(crate) fn new(lines: Lines, stem: String) -> Self {
@@ -242,8 +258,8 @@ impl MmCif {
             "_struct.title" => {
                 structure.title = text.split_whitespace().collect::<Vec<_>>().join(" ");
             }
-            "_pdbx_database_status.recvd_initial_deposition_date" => {
-                structure.event_time = date::iso(&text);
+            DEPOSITED | DEPOSITED_BEFORE_2014 => {
+                structure.event_time = structure.event_time.or_else(|| date::iso(&text));
             }
             _ => {
                 for (category, components, parent) in PARENTS {
@@ -283,10 +299,20 @@ impl MmCif {
                 found.map(|(_, column)| *column)
             })
             .collect();
+        let wanted: Vec<bool> = names.iter().map(|name| is_wanted(name)).collect();
         let is_atoms = columns.iter().any(Option::is_some);
         if is_atoms {
-            for needed in ["cartn_x", "cartn_y", "cartn_z", "label_atom_id", "label_comp_id"] {
-                if !names.iter().any(|name| name["_atom_site.".len().min(name.len())..] == *needed) {
+            for needed in [
+                "cartn_x",
+                "cartn_y",
+                "cartn_z",
+                "label_atom_id",
+                "label_comp_id",
+            ] {
+                if !names
+                    .iter()
+                    .any(|name| name["_atom_site.".len().min(name.len())..] == *needed)
+                {
                     let expected = format!("a column `{needed}` in `_atom_site`");
                     return Err(ctx.malformed(self.tokens.position(), expected, "none"));
                 }
@@ -300,12 +326,9 @@ impl MmCif {
                 if let Some(column) = columns[at] {
                     row.set(column, kind, self.tokens.text());
                 }
-            } else {
-                // Only the parents of modified residues are looked for in other loops.
+            } else if wanted[at] {
                 let mut none = Row::default();
-                if PARENTS.iter().any(|(category, ..)| names[at].starts_with(category)) {
-                    self.item(&names[at], kind, structure, &mut none, &mut pair);
-                }
+                self.item(&names[at], kind, structure, &mut none, &mut pair);
             }
             at += 1;
             if at == names.len() {
@@ -363,7 +386,7 @@ impl RecordReader for MmCif {
         }
     }
 
-    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<(), ReadError> {
+    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<Option<Position>, ReadError> {
         self.tokens.skip_to_data(ctx)
     }
 }

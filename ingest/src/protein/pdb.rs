@@ -131,7 +131,10 @@ fn coordinate(line: &[u8], from: usize) -> Result<f32, Wrong> {
     let text = field(line, from, from + 8);
     match text.parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(wrong("a finite coordinate in columns 31-54", text.as_bytes())),
+        _ => Err(wrong(
+            "a finite coordinate in columns 31-54",
+            text.as_bytes(),
+        )),
     }
 }
 
@@ -147,8 +150,12 @@ fn atom<'a>(
     if !line.is_ascii() {
         return Err(wrong("an atom in ASCII", line));
     }
-    let number = residue_number(field(line, 22, 26))
-        .ok_or_else(|| wrong("a residue number in columns 23-26", field(line, 22, 26).as_bytes()))?;
+    let number = residue_number(field(line, 22, 26)).ok_or_else(|| {
+        wrong(
+            "a residue number in columns 23-26",
+            field(line, 22, 26).as_bytes(),
+        )
+    })?;
     let occupancy = match field(line, 54, 60) {
         "" => 1.0,
         text => text
@@ -184,9 +191,9 @@ fn residue_number(text: &str) -> Option<i32> {
         return text.parse().ok();
     }
     let is_uniform = text.len() == 4
-        && text.bytes().all(|b| {
-            b.is_ascii_digit() || b.is_ascii_uppercase() == first.is_ascii_uppercase()
-        });
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase() == first.is_ascii_uppercase());
     if !is_uniform {
         return None;
     }
@@ -213,14 +220,9 @@ impl RecordReader for Pdb {
     }
 
     /// A file is one record: nothing comes after it.
-    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<(), ReadError> {
-        loop {
-            match self.lines.piece(ctx) {
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
+    fn resynchronise(&mut self, ctx: &ReadContext) -> Result<Option<Position>, ReadError> {
+        while self.lines.piece(ctx)?.is_some() {}
+        Ok(None)
     }
 }
 

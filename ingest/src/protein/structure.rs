@@ -157,15 +157,22 @@ impl Structure {
             for chain in model.chains {
                 let counts = (i == 0).then_some(&mut left_out);
                 if let Some(residues) = chain.finish(&self.parents, counts) {
-                    self.finished.push_back((model.number, residues.0, residues.1));
+                    self.finished
+                        .push_back((model.number, residues.0, residues.1));
                 }
             }
         }
         if self.finished.is_empty() {
             let expected = "a protein chain in the coordinates";
             let found = left_out.to_string();
-            let found = if found.is_empty() { "none".to_owned() } else { format!("only {found}") };
-            return Err(ctx.malformed(position, expected, found).in_record(&self.entry));
+            let found = if found.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("only {found}")
+            };
+            return Err(ctx
+                .malformed(position, expected, found)
+                .in_record(&self.entry));
         }
         let message = left_out.to_string();
         if !message.is_empty() {
@@ -302,7 +309,10 @@ impl Draft {
         match atom.name {
             // Calcium is called CA as well.
             "CA" if !atom.element.eq_ignore_ascii_case("CA") && atom.component != "CA" => {
-                if self.ca.is_none_or(|(occupancy, _)| atom.occupancy > occupancy) {
+                if self
+                    .ca
+                    .is_none_or(|(occupancy, _)| atom.occupancy > occupancy)
+                {
                     self.ca = Some((atom.occupancy, atom.xyz));
                 }
             }
@@ -330,7 +340,11 @@ impl std::fmt::Display for LeftOut {
             ("unknown residues", &self.unknown),
         ] {
             if !chains.is_empty() {
-                parts.push(format!("{} chains of {what} ({})", chains.len(), chains.join(", ")));
+                parts.push(format!(
+                    "{} chains of {what} ({})",
+                    chains.len(),
+                    chains.join(", ")
+                ));
             }
         }
         for (what, count) in [("hetero groups", self.ligands), ("waters", self.waters)] {

@@ -45,7 +45,10 @@ impl Features {
         if body.is_empty() {
             return Ok(());
         }
-        let quoted = self.open.as_ref().is_some_and(|open| open.quoted && !is_closed(&open.value));
+        let quoted = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.quoted && !is_closed(&open.value));
         if !quoted && indent < KEY_INDENT {
             self.close();
             let (key, location) = body.split_once(' ').unwrap_or((body, ""));
@@ -180,12 +183,12 @@ mod tests {
             ("1..9609", (Some(0), Some(9609), Some("+"))),
             ("complement(87..1109)", (Some(86), Some(1109), Some("-"))),
             ("join(1..5,complement(8..9))", (Some(0), Some(9), None)),
-            (
-                "complement(join(1..5,8..9))",
-                (Some(0), Some(9), Some("-")),
-            ),
+            ("complement(join(1..5,8..9))", (Some(0), Some(9), Some("-"))),
             ("<3..>7", (Some(2), Some(7), Some("+"))),
-            ("join(J00194.1:100..202,3..7)", (Some(2), Some(7), Some("+"))),
+            (
+                "join(J00194.1:100..202,3..7)",
+                (Some(2), Some(7), Some("+")),
+            ),
             ("102.110", (Some(101), Some(110), Some("+"))),
             ("12^13", (Some(11), Some(13), Some("+"))),
             ("", (None, None, None)),

@@ -181,7 +181,10 @@ impl Tokens {
     }
 
     /// After an error: goes to the next data block.
-    pub(super) fn skip_to_data(&mut self, ctx: &ReadContext) -> Result<(), ReadError> {
+    pub(super) fn skip_to_data(
+        &mut self,
+        ctx: &ReadContext,
+    ) -> Result<Option<Position>, ReadError> {
         self.again = None;
         loop {
             self.bytes = 0;
@@ -193,12 +196,12 @@ impl Tokens {
                     let start = self.line.get(..5).unwrap_or_default();
                     start.eq_ignore_ascii_case(b"data_")
                 }
-                Ok(false) => return Ok(()),
+                Ok(false) => return Ok(None),
                 Err(error) if error.is_local() => false,
                 Err(error) => return Err(error),
             };
             if is_data {
-                return Ok(());
+                return Ok(Some(self.position()));
             }
         }
     }
