@@ -160,13 +160,12 @@ fn pin(digest: Sha256Digest) -> Result<TagName> {
 
 /// The manifest without rows and arrays.
 pub(crate) fn draft(schema: &Schema, version: u64, request: &CreateRequest) -> Result<Manifest> {
-    if let Some(wanted) = &request.columns {
-        if let Some(unknown) = wanted.iter().find(|name| schema.index_of(name).is_err()) {
-            return Err(ExportError::NotFound {
-                what: "column",
-                name: unknown.clone(),
-            });
-        }
+    let mut named = request.columns.iter().flatten();
+    if let Some(unknown) = named.find(|name| schema.index_of(name).is_err()) {
+        return Err(ExportError::NotFound {
+            what: "column",
+            name: unknown.clone(),
+        });
     }
     let wanted = |field: &Field| match &request.columns {
         Some(wanted) => field.name() == columns::ID || wanted.contains(field.name()),

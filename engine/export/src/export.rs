@@ -10,10 +10,11 @@
 //! offsets begin with 0, and the attributes `row_offset` and `entry_offset` say where the rows and
 //! the entries lie in the snapshot.
 //!
-//! Each file is written under a temporary name (`.penstock-*`), synced and renamed. When all are
-//! there, `snapshot.json` (beside a rank's Parquet file: `part-00003-of-00008.json`) says what they
-//! are; an export without it is not complete. `.penstock-export.json` marks the folder, so that the
-//! ranks of a job can share it and that nothing else is ever overwritten.
+//! Each file is written under a temporary name (`.penstock-*`), synced and renamed. The last file
+//! says what the export is, and that it is complete: `snapshot.json`; for a rank in Parquet
+//! `part-00003-of-00008.json`; for Zarr the attribute `penstock` of the root, because zarr-python
+//! warns of files that are no Zarr. While an export is under way, and for as long as ranks share a
+//! folder, `.penstock-export.json` marks it, so that nothing else is ever overwritten.
 
 mod files;
 mod npy;
@@ -213,12 +214,20 @@ impl Snapshot {
             Format::Npy => npy::write(&mut job).await?,
             Format::Parquet => parquet::write(&mut job).await?,
         }
-        let mark = match &rank {
-            Some(rank) if !in_folder => format!("part-{rank}.json"),
-            _ => "snapshot.json".to_owned(),
-        };
         let facts = canonical::to_vec(&job.facts())?;
-        files::write(job.folder.join(mark), facts.into()).await?;
+        let mark = match (&rank, request.format) {
+            (None, Format::Zarr) => {
+                let claim = request.out.join(CLAIM);
+                files::blocking(move || files::remove(&claim)).await?;
+                None
+            }
+            (Some(_), Format::Zarr) => None,
+            (Some(rank), Format::Parquet) => Some(format!("part-{rank}.json")),
+            _ => Some("snapshot.json".to_owned()),
+        };
+        if let Some(mark) = mark {
+            files::write(job.folder.join(mark), facts.into()).await?;
+        }
         Ok(Exported {
             rows: job.rows,
             files: job.files,
@@ -227,24 +236,31 @@ impl Snapshot {
     }
 }
 
+/// The file that marks a folder.
+const CLAIM: &str = ".penstock-export.json";
+
 /// Marks the folder as this export's, or finds that it is marked so.
 async fn claim(snapshot: &Snapshot, request: &ExportRequest) -> Result<()> {
+    let digest = format!("sha256:{}", snapshot.digest());
     let mark = canonical::to_vec(&json!({
-        "snapshot": format!("sha256:{}", snapshot.digest()),
+        "snapshot": digest,
         "format": request.format.as_str(),
         "of": request.rank.map_or(0, Rank::of),
     }))?;
+    let whole_zarr = request.format == Format::Zarr && request.rank.is_none();
+    let root = whole_zarr.then_some(digest);
     let out = request.out.clone();
-    files::blocking(move || claim_folder(&out, &mark)).await
+    files::blocking(move || claim_folder(&out, &mark, root.as_deref())).await
 }
 
-fn claim_folder(out: &Path, mark: &[u8]) -> Result<()> {
+/// `root`: the snapshot whose complete Zarr tree the folder may hold already.
+fn claim_folder(out: &Path, mark: &[u8], root: Option<&str>) -> Result<()> {
     let io = |path: &Path| files::error(path.to_owned());
     let foreign = || ExportError::ForeignFolder {
         path: out.to_owned(),
     };
     std::fs::create_dir_all(out).map_err(io(out))?;
-    let path = out.join(".penstock-export.json");
+    let path = out.join(CLAIM);
     let marked = || match std::fs::read(&path) {
         Ok(found) if found == mark => Ok(true),
         Ok(_) => Err(foreign()),
@@ -254,16 +270,25 @@ fn claim_folder(out: &Path, mark: &[u8]) -> Result<()> {
     if marked()? {
         return Ok(());
     }
+    let ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(".penstock-");
+    let mut empty = true;
     for entry in std::fs::read_dir(out).map_err(io(out))? {
-        let name = entry.map_err(io(out))?.file_name();
-        if !name.to_string_lossy().starts_with(".penstock-") {
-            // Another rank may have marked the folder just now and be writing already.
-            return if marked()? { Ok(()) } else { Err(foreign()) };
-        }
+        empty &= ours(&entry.map_err(io(out))?.file_name());
+    }
+    // A complete tree of the same snapshot may be gone over, and another rank may have marked the
+    // folder just now and be writing already.
+    if !empty && !root.is_some_and(|root| is_tree_of(out, root)) {
+        return if marked()? { Ok(()) } else { Err(foreign()) };
     }
     if files::create(&path, mark)? || marked()? {
         Ok(())
     } else {
         Err(foreign())
     }
+}
+
+fn is_tree_of(out: &Path, snapshot: &str) -> bool {
+    let document = std::fs::read(out.join("zarr.json")).unwrap_or_default();
+    let document: Value = serde_json::from_slice(&document).unwrap_or_default();
+    document["attributes"]["penstock"]["snapshot"] == snapshot
 }

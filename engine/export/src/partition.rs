@@ -123,7 +123,7 @@ mod tests {
                 next[0] = rows.end;
                 let rows = align_chunk(total, chunk, rank(r, of));
                 prop_assert_eq!(rows.start, next[1]);
-                prop_assert!(rows.end == total || rows.end % chunk == 0);
+                prop_assert!(rows.end == total || rows.end.is_multiple_of(chunk));
                 next[1] = rows.end;
             }
             prop_assert_eq!(next, [total, total]);

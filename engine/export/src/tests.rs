@@ -359,7 +359,9 @@ fn blocks_across_chunks() {
         let (store, _folder) = store().await;
         let batch = large();
         let raw = raw(&batch);
-        let snapshot = snapshot(&store, &[batch.clone()]).await.unwrap();
+        let snapshot = snapshot(&store, std::slice::from_ref(&batch))
+            .await
+            .unwrap();
         let array = snapshot.array("v").unwrap();
         assert_eq!(array.shape, [3_000, 1_024]);
         assert_eq!(array.chunk_shape, [1_024, 1_024]);
@@ -514,7 +516,7 @@ fn a_null_inside_a_vector_is_refused_with_its_row() {
     block_on(async {
         let (store, _folder) = store().await;
         let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(
-            [Some([Some(1.0)]), None, Some([None])].into_iter(),
+            [Some([Some(1.0)]), None, Some([None])],
             1,
         );
         let ids = StringArray::from(vec!["a", "b", "c"]);

@@ -100,10 +100,9 @@ pub fn documents(
             if entry.name == column.name {
                 attributes.extend(column_attributes(column));
             }
-            if entry.role == Role::Values && entry.name != column.name {
-                if let Some(unit) = column.metadata.get(KEY_UNIT) {
-                    attributes.insert("unit".into(), unit.clone().into());
-                }
+            let inner = entry.role == Role::Values && entry.name != column.name;
+            if let Some(unit) = column.metadata.get(KEY_UNIT).filter(|_| inner) {
+                attributes.insert("unit".into(), unit.clone().into());
             }
         }
         attributes.insert("column".into(), entry.column.clone().into());

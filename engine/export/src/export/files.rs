@@ -114,6 +114,14 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
     draft.finish_new()
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(found) if found.kind() != io::ErrorKind::NotFound => Err(error(path.to_owned())(found)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file, over one of that name.
 pub(super) async fn write(path: PathBuf, bytes: Bytes) -> Result<u64> {
     blocking(move || {
@@ -146,6 +154,13 @@ impl Stream {
     /// Appends. Answers `false` when the thread gave up; [`Self::finish`] says why.
     pub(super) async fn push(&self, bytes: Bytes) -> bool {
         self.sender.send(bytes).await.is_ok()
+    }
+
+    /// Waits until the file is removed.
+    pub(super) async fn abandon(self) {
+        drop(self.sender);
+        // Dropping the draft removes it, whatever became of the thread.
+        drop(self.task.await);
     }
 
     /// Gives the file its name. Without this call the file is removed.

@@ -22,7 +22,10 @@ pub(super) async fn copy(job: &mut Job<'_>) -> Result<()> {
         .flat_map(|array| (0..array.chunks.len() as u64).map(move |index| (array, index)));
     let folder = job.folder.clone();
     let folder = &folder;
+    let cancel = job.cancel.clone();
+    let going = || !cancel.as_ref().is_some_and(|cancel| cancel());
     let mut copies = stream::iter(chunks)
+        .take_while(|_| std::future::ready(going()))
         .map(|(array, index)| async move {
             let bytes = snapshot.chunk_of(array, index).await?;
             files::write(folder.join(array.chunk_key(index)), bytes).await
@@ -30,7 +33,6 @@ pub(super) async fn copy(job: &mut Job<'_>) -> Result<()> {
         .buffer_unordered(WRITES_AHEAD);
     while let Some(bytes) = copies.try_next().await? {
         job.wrote(bytes);
-        job.check()?;
     }
     write_documents(job, snapshot.documents().clone()).await
 }
