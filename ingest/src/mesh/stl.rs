@@ -4,7 +4,7 @@
 //! does not begin with `solid`, or where its first bytes hold a zero; so a binary file whose
 //! header begins with `solid` is read as what it is. Corners with equal positions become one
 //! vertex ([`super::weld`]). A solid is a group. Normals are not kept, because they follow from
-//! the order of the corners; where they contradict it, a note says so.
+//! the order of the corners; where they contradict it, or are zero, a note says so.
 
 use super::fault::{Fault, shown};
 use super::geometry::normal;
@@ -200,26 +200,39 @@ fn of_normal(words: &mut Words<'_>) -> Result<f64, Fault> {
     }
 }
 
-/// Facets whose normal points against the order of their corners.
+/// Facets whose normal is zero, or points against the order of the corners.
 #[derive(Default)]
-struct Normals(usize);
+struct Normals {
+    zero: usize,
+    contrary: usize,
+}
 
 impl Normals {
     fn compare(&mut self, given: [f64; 3], corners: [[f64; 3]; 3]) {
+        if given == [0.0; 3] {
+            self.zero += 1;
+            return;
+        }
         let by_order = normal(corners);
         let along: f64 = (0..3).map(|axis| given[axis] * by_order[axis]).sum();
         let length = |v: [f64; 3]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         // Beyond 120 degrees; nearer to a right angle it is rounding in a sliver.
         if along < -0.5 * length(given) * length(by_order) {
-            self.0 += 1;
+            self.contrary += 1;
         }
     }
 
     fn tell(&self, mesh: &mut Mesh) {
-        if self.0 > 0 {
+        if self.zero > 0 {
+            mesh.note(format!(
+                "the normals of {} facets are zero; the order of their corners gives them",
+                self.zero
+            ));
+        }
+        if self.contrary > 0 {
             mesh.note(format!(
                 "the normals of {} facets point against the order of their corners, which was kept",
-                self.0
+                self.contrary
             ));
         }
     }

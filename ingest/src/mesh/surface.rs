@@ -90,7 +90,7 @@ fn shape(cell_type: u8) -> Option<(Shape, bool)> {
     let straight = |shape| Some((shape, false));
     let curved = |shape| Some((shape, true));
     match cell_type {
-        0 | 1 | 2 | 3 | 4 => straight(Shape::Thin),
+        0..=4 => straight(Shape::Thin),
         5 => straight(Shape::Polygon(Some(3))),
         STRIP => straight(Shape::Strip),
         7 => straight(Shape::Polygon(None)),

@@ -238,7 +238,7 @@ fn element(mut rest: &[u8], line: u64) -> Result<Element, Fault> {
 }
 
 fn property(mut rest: &[u8], line: u64) -> Result<Property, Fault> {
-    let mut scalar = |rest: &mut &[u8]| {
+    let scalar = |rest: &mut &[u8]| {
         let word = scan::word(rest);
         Scalar::parse(word).ok_or_else(|| scan::wanted("a type such as float or uchar", word, line))
     };

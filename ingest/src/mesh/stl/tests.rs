@@ -12,7 +12,8 @@ fn binary_file(header: &[u8], count: u32, attribute: u16) -> Vec<u8> {
     bytes.resize(80, 0);
     bytes.extend(count.to_le_bytes());
     for triangle in TRIANGLES {
-        bytes.extend([0; 12]);
+        // A normal that is neither zero nor contrary.
+        bytes.extend([0, 0, 192, 127].repeat(3));
         for x in triangle.as_flattened() {
             bytes.extend(x.to_le_bytes());
         }
@@ -78,6 +79,7 @@ fn solids_are_groups() {
     assert_eq!(mesh.face_group, [0, 0, 1, 1]);
     assert_eq!(mesh.vertices.len(), 4, "vertices are merged across solids");
     assert_eq!(mesh.name, None);
+    assert!(mesh.notes[0].contains("normals of 4 facets are zero"));
 }
 
 #[test]
