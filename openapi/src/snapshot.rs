@@ -73,6 +73,12 @@ pub struct SnapshotSummary {
     pub name: String,
     /// SHA-256 of the manifest, in hexadecimal.
     pub digest: String,
+    /// The table.
+    pub table: String,
+    /// The table's version.
+    pub version: u64,
+    /// Rows.
+    pub rows: u64,
     /// When the name was given.
     #[schema(format = DateTime)]
     pub created: String,

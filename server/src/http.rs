@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 use crate::jobs::{Jobs, JobsConfig};
 use metrics::Metrics;
 
-pub use app::openapi;
+pub use app::{openapi, openapi_json};
 pub use serve::serve;
 
 /// Bounds and places. The defaults are for a server of a few cores.
@@ -55,8 +55,6 @@ pub struct Config {
     pub upload_silence: Duration,
     /// Until requests in flight must have ended when the server stops.
     pub shutdown_timeout: Duration,
-    /// How often indexes are looked after; `None`: never.
-    pub upkeep: Option<Duration>,
     /// Folder of uploads; `None`: below a local store, else in the system's temporary folder.
     pub spool: Option<PathBuf>,
     /// Jobs at work at once.
@@ -79,7 +77,6 @@ impl Default for Config {
             request_timeout: Duration::from_secs(60),
             upload_silence: Duration::from_secs(60),
             shutdown_timeout: Duration::from_secs(30),
-            upkeep: Some(Duration::from_secs(60)),
             spool: jobs.spool,
             job_slots: NonZeroUsize::new(jobs.slots).unwrap_or(NonZeroUsize::MIN),
             job_queue: jobs.queue,

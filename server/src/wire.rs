@@ -6,9 +6,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use penstock::export::{Snapshot, SnapshotEntry};
 use penstock::store;
-use penstock::{EncodeOutcome, EncoderInfo, IndexOutcome, TableDescription};
+use penstock::{EncodeOutcome, EncoderInfo, Engine, IndexOutcome, TableDescription};
 use penstock_ingest::Position;
 use penstock_openapi as wire;
 use penstock_types::columns::KEY_UNIT;
@@ -360,12 +361,31 @@ pub fn snapshot(name: Option<&str>, snapshot: &Snapshot) -> wire::Snapshot {
     }
 }
 
-/// A snapshot in a list.
-#[must_use]
-pub fn snapshot_summary(entry: &SnapshotEntry) -> wire::SnapshotSummary {
+/// Every named snapshot, with what its manifest says.
+///
+/// # Errors
+/// The store cannot be read, or a manifest does not match its digest.
+pub async fn snapshots(engine: &Engine) -> Result<wire::Snapshots, penstock::Error> {
+    let entries = stream::iter(engine.snapshots().await?);
+    let snapshots = entries
+        .map(|entry| async move {
+            let snapshot = engine.snapshot(&entry.digest.to_string()).await?;
+            Ok::<_, penstock::Error>(snapshot_summary(&entry, &snapshot))
+        })
+        .buffered(8)
+        .try_collect()
+        .await?;
+    Ok(wire::Snapshots { snapshots })
+}
+
+fn snapshot_summary(entry: &SnapshotEntry, snapshot: &Snapshot) -> wire::SnapshotSummary {
+    let manifest = snapshot.manifest();
     wire::SnapshotSummary {
         name: entry.name.to_string(),
         digest: entry.digest.to_string(),
+        table: manifest.table.clone(),
+        version: manifest.version,
+        rows: manifest.rows,
         created: moment(entry.created),
     }
 }

@@ -64,12 +64,19 @@ pub fn openapi() -> OpenApi {
     completed(resources().split_for_parts().1)
 }
 
+/// The OpenAPI document as `openapi/openapi.json` holds it.
+#[must_use]
+pub fn openapi_json() -> String {
+    // Nothing in the document is without a form in JSON.
+    let mut text = serde_json::to_string_pretty(&openapi()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
 /// The whole service.
 pub(super) fn router(state: State) -> axum::Router {
-    let (router, document) = resources().split_for_parts();
-    let document = completed(document);
-    let json = serde_json::to_vec_pretty(&document).unwrap_or_default();
-    let json = bytes::Bytes::from(json);
+    let (router, _) = resources().split_for_parts();
+    let json = bytes::Bytes::from(openapi_json());
     let docs = SwaggerUi::new("/docs").config(
         UiConfig::from("/openapi.json")
             .try_it_out_enabled(true)

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use penstock::{CancellationToken, Engine};
+use penstock::CancellationToken;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::{Service as _, service_fn};
@@ -35,9 +35,6 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     state.jobs().start().await?;
-    let upkeep = state.config().upkeep.map(|every| {
-        tokio::spawn(look_after(state.engine().clone(), every, shutdown.clone()))
-    });
     let config = state.config().clone();
     let router = app::router(state.clone());
     let builder = Arc::new(builder(&config));
@@ -75,10 +72,6 @@ pub async fn serve(
         }
     }
     state.jobs().stop().await;
-    if let Some(upkeep) = upkeep {
-        // It ends with `shutdown`; that it was cut short is no failure.
-        let _ = upkeep.await;
-    }
     Ok(())
 }
 
@@ -147,31 +140,5 @@ fn unfailing<T>(result: Result<T, Infallible>) -> T {
     match result {
         Ok(value) => value,
         Err(never) => match never {},
-    }
-}
-
-/// Builds and refreshes indexes in the background.
-async fn look_after(engine: Engine, every: Duration, shutdown: CancellationToken) {
-    let mut clock = tokio::time::interval(every);
-    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    clock.tick().await;
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = clock.tick() => {}
-        }
-        let round = tokio::select! {
-            () = shutdown.cancelled() => return,
-            round = engine.maintain() => round,
-        };
-        match round {
-            Ok(actions) => {
-                for action in actions {
-                    let built = action.built.join(", ");
-                    tracing::info!(table = %action.table, built, "indexes were brought up to date");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "upkeep failed; it is tried again"),
-        }
     }
 }

@@ -101,8 +101,7 @@ async fn by_name(state: &State, text: &str) -> Result<(Option<String>, Snapshot)
     (status = 200, description = "All names with their digests", body = Snapshots)
 ))]
 async fn list_snapshots(Extract(state): Extract<State>) -> Result<axum::Json<Snapshots>> {
-    let entries = state.engine().snapshots().await?;
-    Ok(axum::Json(Snapshots { snapshots: entries.iter().map(wire::snapshot_summary).collect() }))
+    Ok(axum::Json(wire::snapshots(state.engine()).await?))
 }
 
 /// Make a snapshot

@@ -1,0 +1,182 @@
+//! Requests, answers, repetitions.
+
+use std::time::Duration;
+
+use penstock_openapi::{PROBLEM_JSON, Problem};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Result};
+
+/// Times that a request is sent at most.
+const ATTEMPTS: u32 = 4;
+/// The pause before the first repetition; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause, whatever the server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Until a connection must stand.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest silence within an answer.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// A server. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl Client {
+    /// A client of the server at this address, such as `http://127.0.0.1:7370`. Nothing is sent.
+    ///
+    /// # Errors
+    /// The text is no such address.
+    pub fn new(url: &str) -> Result<Self> {
+        let wrong = || Error::Url { url: url.to_owned() };
+        let mut base = Url::parse(url).map_err(|_| wrong())?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            return Err(wrong());
+        }
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("penstock-client/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|source| Error::Transport { url: url.to_owned(), source })?;
+        Ok(Self { http, base })
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// A request of a path given by its segments, which are escaped here.
+    pub(crate) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        self.http.request(method, url)
+    }
+
+    pub(crate) fn transport(&self, source: reqwest::Error) -> Error {
+        Error::Transport { url: self.url().to_owned(), source: source.without_url() }
+    }
+
+    /// Sends a request until it is answered well, or it is not worth repeating. The request is made
+    /// anew each time, for its body may be a stream.
+    pub(crate) async fn send(
+        &self,
+        make: impl AsyncFn() -> Result<RequestBuilder>,
+    ) -> Result<Response> {
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let (error, asked) = match make().await?.send().await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let asked = retry_after(&response);
+                    (self.failure(response).await, asked)
+                }
+                Err(error) => (self.transport(error), None),
+            };
+            if attempt == ATTEMPTS || !error.is_worth_repeating() {
+                return Err(error);
+            }
+            tokio::time::sleep(asked.unwrap_or(pause).clamp(pause, LONGEST_PAUSE)).await;
+            pause *= 2;
+            attempt += 1;
+        }
+    }
+
+    /// The error that an answer stands for.
+    async fn failure(&self, response: Response) -> Error {
+        let status = response.status();
+        let is_problem = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(PROBLEM_JSON.as_bytes()));
+        let wrong = |reason: String| Error::Answer {
+            url: self.url().to_owned(),
+            status: status.as_u16(),
+            reason,
+        };
+        if !is_problem {
+            return wrong("and no problem document".to_owned());
+        }
+        match response.json::<Problem>().await {
+            Ok(problem) => Error::Problem(Box::new(problem)),
+            Err(error) => wrong(error.without_url().to_string()),
+        }
+    }
+
+    /// Reads the answer of an operation.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T> {
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(|error| self.transport(error))?;
+        serde_json::from_slice(&bytes).map_err(|error| Error::Answer {
+            url: self.url().to_owned(),
+            status,
+            reason: error.to_string(),
+        })
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T> {
+        let make = async || Ok(self.request(Method::GET, segments).query(query));
+        self.read(self.send(make).await?).await
+    }
+
+    /// Sends JSON. A write has a key, so that its repetition changes nothing twice.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        segments: &[&str],
+        body: Option<&(impl Serialize + Sync)>,
+        key: Option<&str>,
+    ) -> Result<T> {
+        let make = async || {
+            let mut request = self.request(method.clone(), segments);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            if let Some(key) = key {
+                request = request.header("idempotency-key", key);
+            }
+            Ok(request)
+        };
+        self.read(self.send(make).await?).await
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let client = Client::new("http://localhost:1/base").unwrap();
+        let request = client.request(Method::GET, &["v1", "tables", "a/b ?"]).build().unwrap();
+        assert_eq!(request.url().as_str(), "http://localhost:1/base/v1/tables/a%2Fb%20%3F");
+        assert_eq!(client.url(), "http://localhost:1/base");
+        for wrong in ["", "localhost:80", "ftp://x/", "http://"] {
+            assert!(matches!(Client::new(wrong), Err(Error::Url { .. })), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One method for each operation.
+
+use std::path::{Path, PathBuf};
+
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use penstock_openapi::{
+    CreateSnapshot, DeleteOutcome, DeleteRequest, EncodeRequest, Encoders, GcRequest, IndexRequest,
+    IngestParams, Job, JobParams, Jobs, SearchAnswer, SearchRequest, SetTag, Snapshot, Snapshots,
+    SqlRequest, TableDescription, Tables, Tag, Tags, VerifyRequest, Versions,
+};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use uuid::Uuid;
+
+use crate::upload::{Form, Part};
+use crate::{Client, Result};
+
+/// Bytes of an answer as they come.
+pub type Bytes = BoxStream<'static, Result<bytes::Bytes>>;
+
+/// A body that says nothing.
+const NONE: Option<&()> = None;
+
+fn new_key() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// All operations fail with [`crate::Error::Problem`] where the server refuses, and with
+/// [`crate::Error::Transport`] where it does not answer.
+impl Client {
+    /// All tables.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn tables(&self) -> Result<Tables> {
+        self.get(&["v1", "tables"], &[]).await
+    }
+
+    /// One version (a number, a tag or `latest`) of a table.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn describe(
+        &self,
+        table: impl AsRef<str>,
+        version: &str,
+    ) -> Result<TableDescription> {
+        self.get(&["v1", "tables", table.as_ref()], &[("version", version)]).await
+    }
+
+    /// Removes a table with all its versions.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn drop_table(&self, table: impl AsRef<str>) -> Result<()> {
+        let segments = ["v1", "tables", table.as_ref()];
+        self.send(async || Ok(self.request(Method::DELETE, &segments))).await?;
+        Ok(())
+    }
+
+    /// The versions of a table.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn versions(&self, table: impl AsRef<str>) -> Result<Versions> {
+        self.get(&["v1", "tables", table.as_ref(), "versions"], &[]).await
+    }
+
+    /// The tags of a table.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn tags(&self, table: impl AsRef<str>) -> Result<Tags> {
+        self.get(&["v1", "tables", table.as_ref(), "tags"], &[]).await
+    }
+
+    /// Names a version (a number, a tag or `latest`).
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn tag(
+        &self,
+        table: impl AsRef<str>,
+        tag: impl AsRef<str>,
+        version: &str,
+    ) -> Result<Tag> {
+        let request = SetTag { version: Some(version.to_owned()) };
+        let segments = ["v1", "tables", table.as_ref(), "tags", tag.as_ref()];
+        self.json(Method::PUT, &segments, Some(&request), None).await
+    }
+
+    /// Deletes the rows that match a predicate.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn delete_rows(
+        &self,
+        table: impl AsRef<str>,
+        predicate: &str,
+    ) -> Result<DeleteOutcome> {
+        let request = DeleteRequest { predicate: predicate.to_owned() };
+        let segments = ["v1", "tables", table.as_ref(), "delete"];
+        self.json(Method::POST, &segments, Some(&request), Some(&new_key())).await
+    }
+
+    /// Uploads files, each under a name, and answers the job that loads them as one version.
+    ///
+    /// # Errors
+    /// As all operations; a file cannot be read.
+    pub async fn ingest(
+        &self,
+        table: impl AsRef<str>,
+        params: &IngestParams,
+        files: Vec<(String, PathBuf)>,
+    ) -> Result<Job> {
+        let parts = files.into_iter().map(|(name, path)| Part::file("file", name, path));
+        let form = Form::new(parts.collect());
+        let segments = ["v1", "tables", table.as_ref(), "ingest"];
+        let key = new_key();
+        let make = async || {
+            let request = self
+                .request(Method::POST, &segments)
+                .query(params)
+                .header("idempotency-key", &key)
+                .header(CONTENT_TYPE, form.content_type());
+            Ok(request.body(form.body().await?))
+        };
+        self.read(self.send(make).await?).await
+    }
+
+    /// Fills a feature column.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn encode(&self, table: impl AsRef<str>, request: &EncodeRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "encode"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key())).await
+    }
+
+    /// Builds a vector index.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn index(&self, table: impl AsRef<str>, request: &IndexRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "index"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key())).await
+    }
+
+    /// Merges small data files of a table, or of all.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn compact(&self, table: Option<impl AsRef<str>>) -> Result<Job> {
+        self.upkeep(table, "compact", NONE).await
+    }
+
+    /// Removes old versions of a table, or of all.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn gc(&self, table: Option<impl AsRef<str>>, request: &GcRequest) -> Result<Job> {
+        self.upkeep(table, "gc", Some(request)).await
+    }
+
+    /// Compares the files of a table, or of all, with their digests.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn verify(
+        &self,
+        table: Option<impl AsRef<str>>,
+        request: &VerifyRequest,
+    ) -> Result<Job> {
+        self.upkeep(table, "verify", Some(request)).await
+    }
+
+    async fn upkeep(
+        &self,
+        table: Option<impl AsRef<str>>,
+        verb: &str,
+        request: Option<&(impl serde::Serialize + Sync)>,
+    ) -> Result<Job> {
+        let table = table.as_ref().map(AsRef::as_ref);
+        let segments: Vec<&str> = match table {
+            Some(table) => vec!["v1", "tables", table, verb],
+            None => vec!["v1", verb],
+        };
+        self.json(Method::POST, &segments, request, Some(&new_key())).await
+    }
+
+    /// The nearest rows.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn search(
+        &self,
+        table: impl AsRef<str>,
+        request: &SearchRequest,
+    ) -> Result<SearchAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "search"];
+        self.json(Method::POST, &segments, Some(request), None).await
+    }
+
+    /// The rows nearest to the first record of a file.
+    ///
+    /// # Errors
+    /// As all operations; the file cannot be read.
+    pub async fn search_file(
+        &self,
+        table: impl AsRef<str>,
+        request: &SearchRequest,
+        file: &Path,
+    ) -> Result<SearchAnswer> {
+        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+        let options = serde_json::to_vec(request).unwrap_or_default();
+        let form = Form::new(vec![
+            Part::text("request", options),
+            Part::file("file", name, file.to_owned()),
+        ]);
+        let segments = ["v1", "tables", table.as_ref(), "search"];
+        let make = async || {
+            let request = self
+                .request(Method::POST, &segments)
+                .header(CONTENT_TYPE, form.content_type());
+            Ok(request.body(form.body().await?))
+        };
+        self.read(self.send(make).await?).await
+    }
+
+    /// The rows of a statement: the bytes of a JSON array of objects, as they come.
+    ///
+    /// # Errors
+    /// As all operations; in the stream, the server broke off.
+    pub async fn sql(&self, sql: &str) -> Result<Bytes> {
+        let request = SqlRequest { sql: sql.to_owned(), ..SqlRequest::default() };
+        let make = async || {
+            let post = self.request(Method::POST, &["v1", "sql"]).json(&request);
+            Ok(post.header(ACCEPT, "application/json"))
+        };
+        let response = self.send(make).await?;
+        let client = self.clone();
+        Ok(response.bytes_stream().map_err(move |error| client.transport(error)).boxed())
+    }
+
+    /// The encoders of the server.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn encoders(&self) -> Result<Encoders> {
+        self.get(&["v1", "encoders"], &[]).await
+    }
+
+    /// Makes a snapshot.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Job> {
+        let segments = ["v1", "snapshots"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key())).await
+    }
+
+    /// All snapshots.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn snapshots(&self) -> Result<Snapshots> {
+        self.get(&["v1", "snapshots"], &[]).await
+    }
+
+    /// A snapshot by name, by `latest`, or by digest.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn snapshot(&self, name_or_digest: &str) -> Result<Snapshot> {
+        self.get(&["v1", "snapshots", name_or_digest], &[]).await
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn jobs(&self, params: &JobParams) -> Result<Jobs> {
+        let make = async || Ok(self.request(Method::GET, &["v1", "jobs"]).query(params));
+        self.read(self.send(make).await?).await
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn job(&self, id: &str) -> Result<Job> {
+        self.get(&["v1", "jobs", id], &[]).await
+    }
+
+    /// Cancels a job.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn cancel_job(&self, id: &str) -> Result<Job> {
+        self.json(Method::DELETE, &["v1", "jobs", id], NONE, None).await
+    }
+}
