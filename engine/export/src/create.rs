@@ -56,7 +56,7 @@ pub struct CreateOptions {
     /// Told how many rows are done, after each batch.
     pub progress: Option<ProgressFn>,
     /// Asked before each batch whether to stop.
-    pub cancel: Option<CancelFn>,
+    pub cancel: Option<Arc<CancelFn>>,
 }
 
 /// A snapshot that was made, or was there.

@@ -25,6 +25,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use penstock_store::CancelFn;
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ pub struct ExportRequest {
     /// How rows are dealt to ranks.
     pub partition: Partition,
     /// Asked now and then whether to stop.
-    pub cancel: Option<CancelFn>,
+    pub cancel: Option<Arc<CancelFn>>,
 }
 
 impl ExportRequest {
@@ -126,7 +127,7 @@ struct Job<'a> {
     rank: Option<Rank>,
     /// Where the files go.
     folder: PathBuf,
-    cancel: Option<CancelFn>,
+    cancel: Option<Arc<CancelFn>>,
     files: u64,
     bytes: u64,
 }
