@@ -312,11 +312,10 @@ impl Tables {
         let shell = (at as usize).min(SHELLS - 2);
         let share = at - shell as f64;
         let (low, high) = (weight * (1.0 - share), weight * share);
-        let [inner, outer] = [shell, shell + 1].map(|s| s);
-        for (slot, value) in sums.shells[inner].iter_mut().zip(&values) {
+        for (slot, value) in sums.shells[shell].iter_mut().zip(&values) {
             *slot += low * value;
         }
-        for (slot, value) in sums.shells[outer].iter_mut().zip(&values) {
+        for (slot, value) in sums.shells[shell + 1].iter_mut().zip(&values) {
             *slot += high * value;
         }
         if let Some(normal) = normal {

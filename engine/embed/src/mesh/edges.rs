@@ -84,14 +84,15 @@ pub(crate) fn integrate(surface: &Surface, normals: &[[f64; 3]]) -> EdgeSums {
         let share = 1.0 / (edge.len() - 1) as f64;
         for (i, first) in edge.iter().enumerate() {
             for second in &edge[i + 1..] {
-                bend(
+                sums.bend(
                     surface,
                     normals,
-                    (first, second),
-                    along,
-                    length,
-                    share,
-                    &mut sums,
+                    [first, second],
+                    &Line {
+                        along,
+                        length,
+                        share,
+                    },
                 );
             }
         }
@@ -103,40 +104,53 @@ pub(crate) fn integrate(surface: &Surface, normals: &[[f64; 3]]) -> EdgeSums {
     sums
 }
 
-/// The angle between two faces at their edge.
-fn bend(
-    surface: &Surface,
-    normals: &[[f64; 3]],
-    (first, second): (&Side, &Side),
+/// An edge between two faces.
+struct Line {
+    /// From its smaller vertex to its larger.
     along: [f64; 3],
     length: f64,
+    /// What this pair of faces counts among all pairs at the edge.
     share: f64,
-    sums: &mut EdgeSums,
-) {
-    let (f, g) = (first.face as usize, second.face as usize);
-    let agree = first.up != second.up;
-    let along = scale(along, if first.up { 1.0 } else { -1.0 } / length);
-    let m = if agree {
-        normals[g]
-    } else {
-        scale(normals[g], -1.0)
-    };
-    let angle = dot(cross(normals[f], m), along).atan2(dot(normals[f], m));
-    let area = surface.areas[f] + surface.areas[g];
-    let weight = share
-        * length
-        * trust(2.0 * surface.areas[f] / length)
-        * trust(2.0 * surface.areas[g] / length);
-    // asinh of angle / width, where the width of the two faces across the edge is a third of
-    // their area over the edge's length.
-    let curvature = (angle * length / (area / 3.0)).asinh();
-    // How sure the sign is: not at all where the faces disagree about direction, for then which
-    // of the two is right is unknown; and less and less towards a fold, whose two signs are one.
-    let fold = (angle.abs() / FRAC_PI_4 - 3.0).clamp(0.0, 1.0);
-    let own = if agree { 1.0 - 0.5 * fold } else { 0.5 };
-    for (sign, part) in [(1.0, own), (-1.0, 1.0 - own)] {
-        sums.dihedral.add(sign * angle, part * weight);
-        sums.mean.add(sign * curvature, part * share * area / 3.0);
+}
+
+impl EdgeSums {
+    /// Adds the angle between two faces at their edge.
+    fn bend(
+        &mut self,
+        surface: &Surface,
+        normals: &[[f64; 3]],
+        [first, second]: [&Side; 2],
+        &Line {
+            along,
+            length,
+            share,
+        }: &Line,
+    ) {
+        let (f, g) = (first.face as usize, second.face as usize);
+        let agree = first.up != second.up;
+        let along = scale(along, if first.up { 1.0 } else { -1.0 } / length);
+        let m = if agree {
+            normals[g]
+        } else {
+            scale(normals[g], -1.0)
+        };
+        let angle = dot(cross(normals[f], m), along).atan2(dot(normals[f], m));
+        let area = surface.areas[f] + surface.areas[g];
+        let weight = share
+            * length
+            * trust(2.0 * surface.areas[f] / length)
+            * trust(2.0 * surface.areas[g] / length);
+        // asinh of angle / width, where the width of the two faces across the edge is a third of
+        // their area over the edge's length.
+        let curvature = (angle * length / (area / 3.0)).asinh();
+        // How sure the sign is: not at all where the faces disagree about direction, for then which
+        // of the two is right is unknown; and less and less towards a fold, whose two signs are one.
+        let fold = (angle.abs() / FRAC_PI_4 - 3.0).clamp(0.0, 1.0);
+        let own = if agree { 1.0 - 0.5 * fold } else { 0.5 };
+        for (sign, part) in [(1.0, own), (-1.0, 1.0 - own)] {
+            self.dihedral.add(sign * angle, part * weight);
+            self.mean.add(sign * curvature, part * share * area / 3.0);
+        }
     }
 }
 
