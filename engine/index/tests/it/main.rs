@@ -1,0 +1,7 @@
+//! Searches against a store in a temporary folder.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod approximate;
+mod data;
+mod exact;
