@@ -3,6 +3,8 @@
 //! Numbers are read with `lexical-core`, which rounds correctly and takes bytes as they are, so
 //! that no line has to become a `str` first.
 
+use std::cell::Cell;
+
 use super::fault::{Fault, shown};
 
 /// Space within a line, or a line's end.
@@ -130,12 +132,19 @@ pub(super) fn wanted(what: &str, found: &[u8], line: u64) -> Fault {
 pub(super) struct Words<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Offset up to which lines have been counted, and the line there: so that asking often
+    /// costs one pass in all.
+    counted: Cell<(usize, u64)>,
 }
 
 impl<'a> Words<'a> {
     /// Begins at byte `at` of the whole file, so that lines are counted from the file's start.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
+        Self {
+            bytes,
+            at,
+            counted: Cell::new((0, 1)),
+        }
     }
 
     /// Offset of the next unread byte.
@@ -153,7 +162,14 @@ impl<'a> Words<'a> {
 
     /// Line of the last word read.
     pub(super) fn line(&self) -> u64 {
-        1 + memchr::memchr_iter(b'\n', &self.bytes[..self.at]).count() as u64
+        let (from, line) = match self.counted.get() {
+            (from, line) if from <= self.at => (from, line),
+            _ => (0, 1),
+        };
+        let ends = memchr::memchr_iter(b'\n', &self.bytes[from..self.at]).count();
+        let line = line + ends as u64;
+        self.counted.set((self.at, line));
+        line
     }
 
     /// The next word; empty at the end.

@@ -86,6 +86,8 @@ pub(super) struct Header {
     pub(super) end: usize,
 }
 
+/// More than any real file, and few enough to compare.
+const MAX_ELEMENTS: usize = 100;
 /// More than any real file, and little enough to pass over.
 const MAX_PROPERTIES: usize = 1000;
 
@@ -114,6 +116,9 @@ impl Header {
                 }
                 b"element" => {
                     let element = element(rest, number)?;
+                    if elements.len() >= MAX_ELEMENTS {
+                        return Err(Fault::line(number, "100 elements or fewer", "more"));
+                    }
                     if elements.iter().any(|other| other.name == element.name) {
                         return Err(Fault::line(number, "each element once", shown(line)));
                     }

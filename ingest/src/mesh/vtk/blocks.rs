@@ -132,6 +132,20 @@ impl Codec {
                 at: Position::Byte(at as u64),
             });
         }
+        // Work stays in proportion to what is decoded, which the caller adds up: no empty blocks,
+        // and none that are much larger compressed than not.
+        let plausible = total
+            .unwrap_or(0)
+            .saturating_add(count.saturating_mul(64))
+            .saturating_mul(2)
+            .saturating_add(1024);
+        if (count > 1 && size == 0) || data.len() as u64 > plausible {
+            return Err(Fault::byte(
+                at,
+                "blocks that are smaller compressed",
+                format!("{} bytes for {}", data.len(), total.unwrap_or(0)),
+            ));
+        }
         let mut found = Vec::new();
         let mut rest = &data[..];
         for i in 0..count {

@@ -204,23 +204,27 @@ pub(super) enum Numbers<'a> {
 impl Numbers<'_> {
     fn ascii(text: &[u8], scalar: Scalar, at: usize) -> Result<Self, Fault> {
         let mut words = Words::new(text, 0);
-        // Lines are counted within the text; what helps is the byte.
-        let placed = |fault: Fault, words: &Words<'_>| match fault {
-            Fault::Malformed {
-                expected, found, ..
-            } => Fault::byte(at.saturating_add(words.at()), expected, found),
-            other => other,
-        };
         let float = matches!(scalar, Scalar::F32 | Scalar::F64);
         let mut floats = Vec::new();
         let mut integers = Vec::new();
-        while !words.peek().is_empty() {
-            if float {
-                let number = words.float("a number");
-                floats.push(number.map_err(|fault| placed(fault, &words))?);
+        loop {
+            let word = words.next();
+            if word.is_empty() {
+                break;
+            }
+            let parsed = if float {
+                scan::float(word).map(|number| floats.push(number))
             } else {
-                let number = words.integer("an integer");
-                integers.push(number.map_err(|fault| placed(fault, &words))?);
+                scan::integer(word).map(|number| integers.push(number))
+            };
+            if parsed.is_none() {
+                let what = if float { "a number" } else { "an integer" };
+                // Where the text was escaped, the byte is near, not exact.
+                return Err(Fault::byte(
+                    at.saturating_add(words.at()),
+                    what,
+                    shown(word),
+                ));
             }
         }
         Ok(if float {
