@@ -76,22 +76,13 @@ impl RowSet {
         name: &TableName,
         dataset: &Dataset,
     ) -> Result<Deletions> {
-        let deleted: Vec<(u32, Option<Fragment>)> = futures::stream::iter(&self.0)
-            .filter(|(_, offsets)| futures::future::ready(!offsets.is_empty()))
-            .map(|(id, offsets)| async move {
-                let fragment =
-                    dataset
-                        .get_fragment(*id as usize)
-                        .ok_or_else(|| StoreError::Conflict {
-                            table: name.clone(),
-                            detail: "a fragment was rewritten".to_owned(),
-                        })?;
-                let left = fragment
-                    .extend_deletions(offsets.iter())
-                    .await
-                    .map_err(|error| StoreError::lance(name, error))?;
-                Ok::<_, StoreError>((*id, left.map(|fragment| fragment.metadata().clone())))
-            })
+        let each: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(_, offsets)| !offsets.is_empty())
+            .map(|(id, offsets)| delete_rows(name, dataset, *id, offsets))
+            .collect();
+        let deleted: Vec<_> = futures::stream::iter(each)
             .buffered(8)
             .try_collect()
             .await?;
@@ -104,6 +95,26 @@ impl RowSet {
         }
         Ok(deletions)
     }
+}
+
+/// Deletes rows of one fragment; `None` where none is left.
+async fn delete_rows(
+    name: &TableName,
+    dataset: &Dataset,
+    id: u32,
+    offsets: &RoaringBitmap,
+) -> Result<(u32, Option<Fragment>)> {
+    let fragment = dataset
+        .get_fragment(id as usize)
+        .ok_or_else(|| StoreError::Conflict {
+            table: name.clone(),
+            detail: "a fragment was rewritten".to_owned(),
+        })?;
+    let left = fragment
+        .extend_deletions(offsets.iter())
+        .await
+        .map_err(|error| StoreError::lance(name, error))?;
+    Ok((id, left.map(|fragment| fragment.metadata().clone())))
 }
 
 /// What deleting rows does to the fragments.

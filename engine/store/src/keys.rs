@@ -142,47 +142,41 @@ pub(crate) async fn find_between(
         return Err(unknown());
     }
     let mut missing = false;
-    let transactions: Vec<_> = futures::stream::iter(since + 1..=latest)
-        .map(|version| async move {
-            match dataset.read_transaction_by_version(version).await {
-                Ok(transaction) => Ok(transaction),
-                // Cleaned up.
-                Err(
-                    lance::Error::DatasetNotFound { .. }
-                    | lance::Error::NotFound { .. }
-                    | lance::Error::VersionNotFound { .. },
-                ) => Ok(None),
-                Err(error) => Err(StoreError::lance(name, error)),
-            }
-        })
-        .buffered(16)
-        .try_filter_map(|transaction| {
-            let keep = match transaction {
-                None => Some(None),
-                Some(transaction) => transaction
-                    .transaction_properties
-                    .filter(|properties| {
-                        properties
-                            .get(PROPERTY_KEY)
-                            .is_some_and(|found| found == key)
-                    })
-                    .map(Some),
-            };
-            futures::future::ready(Ok(keep))
-        })
-        .try_collect()
-        .await?;
-    for properties in transactions {
-        match properties {
-            None => missing = true,
-            Some(properties) => {
-                let json = properties.get(PROPERTY_OUTCOME).map(String::as_str);
-                return json
-                    .and_then(|json| serde_json::from_str(json).ok())
-                    .map(Some)
-                    .ok_or_else(unknown);
-            }
+    let each = (since + 1..=latest).map(|version| properties_of(name, dataset, version));
+    let mut all = futures::stream::iter(each.collect::<Vec<_>>()).buffered(16);
+    while let Some(found) = all.try_next().await? {
+        let Some(properties) = found else {
+            missing = true;
+            continue;
+        };
+        if properties
+            .get(PROPERTY_KEY)
+            .is_some_and(|found| found == key)
+        {
+            let outcome = properties.get(PROPERTY_OUTCOME);
+            return outcome
+                .and_then(|json| serde_json::from_str(json).ok())
+                .map(Some)
+                .ok_or_else(unknown);
         }
     }
     if missing { Err(unknown()) } else { Ok(None) }
+}
+
+/// The properties of the transaction that made a version, `None` where it was cleaned up.
+async fn properties_of(
+    name: &TableName,
+    dataset: &Dataset,
+    version: u64,
+) -> Result<Option<Arc<HashMap<String, String>>>> {
+    match dataset.read_transaction_by_version(version).await {
+        Ok(Some(transaction)) => Ok(Some(transaction.transaction_properties.unwrap_or_default())),
+        Ok(None)
+        | Err(
+            lance::Error::DatasetNotFound { .. }
+            | lance::Error::NotFound { .. }
+            | lance::Error::VersionNotFound { .. },
+        ) => Ok(None),
+        Err(error) => Err(StoreError::lance(name, error)),
+    }
 }

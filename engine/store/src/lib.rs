@@ -34,3 +34,6 @@ pub use store::{Store, TableSummary};
 pub use table::{Table, TableStats};
 pub use verify::{VerifyProblem, VerifyReport, VerifyScope};
 pub use version::{VersionInfo, VersionRef};
+
+#[cfg(test)]
+mod sendable;

@@ -287,20 +287,8 @@ impl Store {
     /// The store cannot be read.
     pub async fn tables(&self) -> Result<Vec<TableSummary>> {
         let tables = self.all_tables().await?;
-        futures::stream::iter(tables)
-            .map(|table| async move {
-                Ok(TableSummary {
-                    kind: table.kind(),
-                    version: table.version(),
-                    rows: table.count_rows(None).await?,
-                    features: table
-                        .features()
-                        .into_iter()
-                        .map(|(column, _)| column)
-                        .collect(),
-                    name: table.name().clone(),
-                })
-            })
+        let each: Vec<_> = tables.into_iter().map(summary).collect();
+        futures::stream::iter(each)
             .buffered(TABLES_AT_ONCE)
             .try_collect()
             .await
@@ -319,18 +307,20 @@ impl Store {
             .filter_map(|name| TableName::new(name).ok())
             .collect();
         names.sort();
-        let found: Vec<Option<Table>> = futures::stream::iter(names)
-            .map(|name| async move {
-                match self.table(&name).await {
-                    Ok(table) => Ok(Some(table)),
-                    Err(StoreError::NoTable(_) | StoreError::Foreign { .. }) => Ok(None),
-                    Err(error) => Err(error),
-                }
-            })
+        let each: Vec<_> = names.into_iter().map(|name| self.table_opt(name)).collect();
+        let found: Vec<Option<Table>> = futures::stream::iter(each)
             .buffered(TABLES_AT_ONCE)
             .try_collect()
             .await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn table_opt(&self, name: TableName) -> Result<Option<Table>> {
+        match self.table(&name).await {
+            Ok(table) => Ok(Some(table)),
+            Err(StoreError::NoTable(_) | StoreError::Foreign { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a table with all its versions, tags, indexes and checksums.
@@ -360,6 +350,20 @@ impl Store {
         }
         lease.release().await
     }
+}
+
+async fn summary(table: Table) -> Result<TableSummary> {
+    Ok(TableSummary {
+        kind: table.kind(),
+        version: table.version(),
+        rows: table.count_rows(None).await?,
+        features: table
+            .features()
+            .into_iter()
+            .map(|(column, _)| column)
+            .collect(),
+        name: table.name().clone(),
+    })
 }
 
 fn absent(name: &TableName, error: lance::Error) -> StoreError {

@@ -131,9 +131,11 @@ impl Store {
             }
         }
         let recorded = self.checksums(name).await?;
-        let mut checked = futures::stream::iter(files)
+        let each: Vec<_> = files
+            .into_iter()
             .map(|file| self.check_file(name, file, &recorded))
-            .buffer_unordered(FILES_AT_ONCE);
+            .collect();
+        let mut checked = futures::stream::iter(each).buffer_unordered(FILES_AT_ONCE);
         while let Some((bytes, problem)) = checked.try_next().await? {
             report.files += 1;
             report.bytes += bytes;

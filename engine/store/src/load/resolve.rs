@@ -30,8 +30,8 @@ impl Load {
     pub(super) async fn classify(&mut self, batch: &RecordBatch) -> Result<Vec<u32>> {
         let rows = Rows::new(batch)?;
         let fresh = self.drop_repeated(&rows, batch.num_rows())?;
-        let ids = fresh.iter().map(|&(row, _)| rows.ids.value(row));
-        let stored = self.look_up(ids).await?;
+        let ids: Vec<&str> = fresh.iter().map(|&(row, _)| rows.ids.value(row)).collect();
+        let stored = self.look_up(&ids).await?;
 
         let mut written = Vec::new();
         let mut changed_contigs = Vec::new();
@@ -142,15 +142,12 @@ impl Load {
     }
 
     /// The rows that the table has of these ids.
-    async fn look_up<'a>(
-        &self,
-        ids: impl Iterator<Item = &'a str> + Clone,
-    ) -> Result<HashMap<String, Stored>> {
+    async fn look_up(&self, ids: &[&str]) -> Result<HashMap<String, Stored>> {
         let mut found = HashMap::new();
         let Some(base) = &self.base else {
             return Ok(found);
         };
-        if ids.clone().next().is_none() || base.count_fragments() == 0 {
+        if ids.is_empty() || base.count_fragments() == 0 {
             return Ok(found);
         }
         let lance = |error| StoreError::lance(&self.name, error);
@@ -164,7 +161,7 @@ impl Load {
             ])
             .map_err(lance)?;
         scanner
-            .filter_expr(id_in(ids))
+            .filter_expr(id_in(ids.iter().copied()))
             .with_row_address()
             .scan_in_order(false);
         let mut stream = scanner.try_into_stream().await.map_err(lance)?;
