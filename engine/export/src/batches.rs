@@ -1,6 +1,5 @@
 //! Rows as Arrow record batches with the types of the table, put together from the chunks.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use arrow::array::{Array as _, ArrayData, ArrayRef, RecordBatch, RecordBatchOpti
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use bytes::{Bytes, BytesMut};
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use futures::{FutureExt, Stream, stream};
 
 use crate::dtype::DType;
@@ -55,7 +54,7 @@ impl Snapshot {
     }
 
     /// Rows as record batches of at most [`BATCH_BYTES`]; a row that is larger is a batch of its
-    /// own. No rows, no batches. Memory: two chunks for each array.
+    /// own. No rows, no batches. Memory: one chunk for each array.
     ///
     /// # Errors
     /// There is no such column, or there are fewer rows. In the stream: a chunk is damaged, or the
@@ -125,14 +124,15 @@ impl State {
             // Half at least, so that this ends soon whatever the rows look like.
             count = (count * BATCH_BYTES / bytes).clamp(1, count / 2);
         }
-        let mut columns = Vec::with_capacity(self.readers.len());
-        for (reader, field) in self.readers.iter_mut().zip(self.schema.fields()) {
-            let data = reader
-                .root
-                .read(&reader.column, field.data_type(), start..start + count)
-                .await?;
-            columns.push(make_array(data));
-        }
+        // Together, so that a distant store is waited for once and not for each column.
+        let rows = start..start + count;
+        let fields = self.schema.fields().iter();
+        let reads = self.readers.iter_mut().zip(fields).map(|(reader, field)| {
+            let Reader { column, root } = reader;
+            root.read(column, field.data_type(), rows.clone())
+        });
+        let columns = try_join_all(reads).await?.into_iter().map(make_array);
+        let columns = columns.collect();
         self.rows.start += count;
         let options = RecordBatchOptions::new().with_row_count(Some(count as usize));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
@@ -140,11 +140,11 @@ impl State {
     }
 }
 
-/// Reads an array from front to back, with the last two chunks at hand.
+/// Reads an array from front to back, with the last chunk at hand.
 struct Cursor {
     snapshot: Snapshot,
     index: usize,
-    recent: VecDeque<(u64, Bytes)>,
+    last: Option<(u64, Bytes)>,
 }
 
 impl Cursor {
@@ -152,7 +152,7 @@ impl Cursor {
         Ok(Self {
             snapshot: snapshot.clone(),
             index: snapshot.index_of(name)?,
-            recent: VecDeque::new(),
+            last: None,
         })
     }
 
@@ -161,12 +161,15 @@ impl Cursor {
     }
 
     async fn chunk(&mut self, index: u64) -> Result<Bytes> {
-        if let Some((_, bytes)) = self.recent.iter().find(|(at, _)| *at == index) {
+        if let Some((at, bytes)) = &self.last
+            && *at == index
+        {
             return Ok(bytes.clone());
         }
+        // The old one goes before the new one comes.
+        self.last = None;
         let bytes = self.snapshot.chunk_of(self.array(), index).await?;
-        self.recent.truncate(1);
-        self.recent.push_front((index, bytes.clone()));
+        self.last = Some((index, bytes.clone()));
         Ok(bytes)
     }
 

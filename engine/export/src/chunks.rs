@@ -84,11 +84,21 @@ impl ChunkBuffer {
         while !bytes.is_empty() {
             let (now, later) =
                 bytes.split_at(bytes.len().min(self.chunk_bytes - self.buffer.len()));
+            self.reserve(now.len());
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() == self.chunk_bytes {
                 self.seal();
             }
+        }
+    }
+
+    /// Doubles like a vector does, but never past a chunk and its checksum.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.buffer.len() + more;
+        if needed > self.buffer.capacity() {
+            let target = (2 * needed).min(self.chunk_bytes + 4);
+            self.buffer.reserve_exact(target - self.buffer.len());
         }
     }
 
@@ -137,6 +147,7 @@ impl ChunkBuffer {
                 self.chunk_bytes = self.buffer.len();
             } else {
                 let fill = self.dtype.fill();
+                self.reserve(self.chunk_bytes - self.buffer.len());
                 while self.buffer.len() < self.chunk_bytes {
                     self.buffer.extend_from_slice(&fill);
                 }

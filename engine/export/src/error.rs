@@ -145,7 +145,7 @@ pub enum ExportError {
     #[error("column `{0}`: one row has more items than its Arrow type can count")]
     RowTooLarge(String),
     /// Stored bytes are not those that were written.
-    #[error("{object} is damaged: {problem}; make the snapshot again from its table version")]
+    #[error("{object} is damaged: {problem}; restore it from a copy of the store")]
     Corrupt {
         /// The object, relative to the snapshot's folder.
         object: String,
