@@ -100,7 +100,6 @@ fn multiplies(operator: &str) -> bool {
     operator.contains("Join")
         || operator.contains("Unnest")
         || operator.contains("Recursive")
-        || operator.contains("Union")
         || operator.contains("LazyMemory")
 }
 

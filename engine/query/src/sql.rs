@@ -266,8 +266,14 @@ fn session(
         .with_target_partitions(threads.max(1))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
-        .with_information_schema(parsed.lists_tables);
-    config.options_mut().sql_parser.recursion_limit = MAX_NESTING;
+        .with_information_schema(parsed.reads_information_schema);
+    let options = config.options_mut();
+    options.sql_parser.recursion_limit = MAX_NESTING;
+    // Each thread's sort sets this much aside for merging what it spilled; the default of 10 MB
+    // could be more than the statement may use.
+    let merge_bytes = limits.memory_bytes / (4 * threads.max(1));
+    options.execution.sort_spill_reservation_bytes =
+        merge_bytes.min(options.execution.sort_spill_reservation_bytes);
 
     let spill_dir = limits.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
     let runtime = RuntimeEnvBuilder::new()

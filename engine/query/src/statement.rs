@@ -31,6 +31,8 @@ pub(crate) struct Parsed {
     pub(crate) functions: BTreeSet<String>,
     /// Whether the statement asks what tables there are.
     pub(crate) lists_tables: bool,
+    /// Whether the statement reads `information_schema`.
+    pub(crate) reads_information_schema: bool,
 }
 
 /// Parses and checks one statement. Runs on the planner's thread: the parser recurses.
@@ -54,9 +56,8 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed> {
     };
     let lists_tables = match inner.as_ref() {
         SqlStatement::Query(_) => false,
-        SqlStatement::ShowTables { .. }
-        | SqlStatement::ShowColumns { .. }
-        | SqlStatement::ExplainTable { .. } => true,
+        SqlStatement::ShowTables { .. } | SqlStatement::ShowColumns { .. } => true,
+        SqlStatement::ExplainTable { table_name, .. } => return describe(&last_part(table_name)),
         _ => return Err(read_only(sql)),
     };
 
@@ -73,6 +74,7 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed> {
         pinned: survey.pinned,
         functions: survey.functions,
         lists_tables,
+        reads_information_schema: lists_tables,
     };
     for reference in references {
         match &reference {
@@ -80,12 +82,25 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed> {
                 if schema.as_ref() == "information_schema" =>
             {
                 parsed.lists_tables = true;
+                parsed.reads_information_schema = true;
             }
             _ => {
                 parsed.tables.insert(reference.table().to_owned());
             }
         }
     }
+    Ok(parsed)
+}
+
+/// `DESCRIBE` is no plan of its own in the engine; it is this query.
+fn describe(table: &str) -> Result<Parsed> {
+    let mut parsed = parse(&format!(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
+         WHERE table_name = '{}' ORDER BY ordinal_position",
+        table.replace('\'', "''")
+    ))?;
+    parsed.lists_tables = false;
+    parsed.tables.insert(table.to_owned());
     Ok(parsed)
 }
 
