@@ -1,0 +1,34 @@
+//! The environment variables that are no default of an option.
+
+/// What `main` read from the environment.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub aws_access_key_id: Option<String>,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub aws_secret_access_key: Option<String>,
+    /// `AWS_SESSION_TOKEN`.
+    pub aws_session_token: Option<String>,
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub aws_region: Option<String>,
+    /// `NO_COLOR` is set and not empty: no colours.
+    pub no_color: bool,
+    /// `PENSTOCK_LOG`: what is logged, in the syntax of tracing's `EnvFilter`.
+    pub log: Option<String>,
+}
+
+impl Environment {
+    /// Reads the process environment. Called by `main` alone.
+    #[must_use]
+    pub fn read() -> Self {
+        let get = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            aws_access_key_id: get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key: get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token: get("AWS_SESSION_TOKEN"),
+            aws_region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
+            no_color: get("NO_COLOR").is_some(),
+            log: get("PENSTOCK_LOG"),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The texts of `--help` that clap does not make by itself.
+
+/// The page that `penstock --help` and `penstock -h` share.
+pub(super) const ROOT: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+Start here
+  demo       Run the whole path on a small built-in sample
+  serve      Serve the store over HTTP (OpenAPI) and Arrow Flight
+
+Load
+  ingest     Load FASTA, FASTQ, GenBank, PDB, mmCIF, STL, OBJ, PLY, OFF, VTK files into a table
+  encode     Fill a feature column of a table
+  encoders   List the encoders
+  index      Build a vector index on a feature column
+
+Ask
+  search     Find the nearest rows to an id, a sequence, a file or a vector
+  sql        Run a read-only SQL query over all tables
+  tables     List the tables
+  describe   Show columns, features, indexes and sizes of a table
+
+Pin and pull
+  versions   List the versions of a table
+  tag        Name a version
+  snapshot   Pin rows and columns under a name and a digest
+  export     Write a snapshot as Zarr, Parquet or NPY files
+
+Look after
+  delete     Delete rows
+  verify     Compare every data file with its recorded digest
+  compact    Merge small data files
+  gc         Remove old versions that no tag or snapshot names
+  openapi    Print the OpenAPI document of the server
+
+{options}{after-help}";
+
+pub(super) const ROOT_AFTER: &str = "\
+`penstock COMMAND --help` shows a command's options with examples.";
+
+pub(super) const ROOT_AFTER_LONG: &str = "\
+Examples:
+  penstock demo
+  penstock ingest proteins swissprot.fasta.gz
+  penstock search proteins --text MKTAYIAKQRQISFVKSHFSRQ -k 5
+  penstock sql \"SELECT id, length FROM proteins ORDER BY length DESC LIMIT 5\"
+  penstock snapshot create training --table proteins --columns id,protein_kmer_v1
+  penstock export training --format zarr --out ./training.zarr
+  penstock serve
+
+Exit codes:
+   0  done
+   1  an error inside this program, or a damaged file found by `verify`
+   2  the command line or the request makes no sense
+   3  no such table, version, tag, column, row, snapshot, encoder or file
+   4  the data break the rules of their format, or of the table they go to
+   5  it exists already, or another writer was faster
+   6  a size, time or memory limit, or the disk or bucket is full
+   7  the store or the server does not answer
+   8  it is not known whether the change was made: look before repeating it
+   9  cancelled
+  10  stored bytes differ from their recorded digest
+  11  this build or store cannot do it
+
+Environment:
+  PENSTOCK_STORE, PENSTOCK_SERVER   defaults of --store and --server
+  PENSTOCK_LOG                      what `serve` logs, such as `info` or `penstock=debug`
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+  AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL
+                                    access to an s3:// store
+  NO_COLOR                          no colours, when set";
+
+pub(super) const TABLES: &str = "Examples:
+  penstock tables
+  penstock --json tables";
+
+pub(super) const DESCRIBE: &str = "Examples:
+  penstock describe proteins
+  penstock describe proteins --at 3";
+
+pub(super) const VERSIONS: &str = "Examples:
+  penstock versions proteins";
+
+pub(super) const TAG: &str = "Examples:
+  penstock tag proteins release-2026-11        the latest version
+  penstock tag proteins before-cleaning 3";
+
+pub(super) const DELETE: &str = "Examples:
+  penstock delete proteins --where \"length < 30\"
+  penstock delete genomes --where \"parent IS NULL AND id = 'plasmid'\"";
+
+pub(super) const ENCODE: &str = "Examples:
+  penstock encode proteins --encoder protein-kmer-v1";
+
+pub(super) const INDEX: &str = "Examples:
+  penstock index proteins protein_kmer_v1
+  penstock index proteins protein_kmer_v1 --type ivf_pq --metric l2";
+
+pub(super) const SEARCH: &str = "Examples:
+  penstock search proteins --id d12asa_
+  penstock search proteins --text MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ -k 5
+  penstock search genomes --file contig.fasta --where \"length > 1000\"
+  penstock search meshes --file wing.stl --exact --columns name,area,watertight
+  penstock search proteins --vector \"[0.1, 0.2, ...]\" --metric l2 --at release-2026-11";
+
+pub(super) const SQL: &str = "Examples:
+  penstock sql \"SELECT kind, count(*) FROM proteins GROUP BY kind\"
+  penstock sql \"SELECT id, length FROM at('proteins', 3) ORDER BY length DESC LIMIT 5\"
+  penstock --json sql \"SELECT id, gc FROM genomes WHERE parent IS NULL\"
+  penstock sql - < query.sql";
+
+pub(super) const VERIFY: &str = "Examples:
+  penstock verify
+  penstock verify proteins --all-versions";
+
+pub(super) const COMPACT: &str = "Examples:
+  penstock compact
+  penstock compact proteins";
+
+pub(super) const GC: &str = "Examples:
+  penstock gc
+  penstock gc proteins --older-than 30d";
+
+pub(super) const ENCODERS: &str = "Examples:
+  penstock encoders";
+
+pub(super) const OPENAPI: &str = "Examples:
+  penstock openapi > openapi.json";
+
+pub(super) const SNAPSHOT: &str = "Examples:
+  penstock snapshot create training --table proteins --columns id,protein_kmer_v1
+  penstock snapshot list
+  penstock snapshot show training";
+
+pub(super) const SNAPSHOT_CREATE: &str = "Examples:
+  penstock snapshot create training --table proteins
+  penstock snapshot create short --table proteins --columns id,sequence --where \"length < 100\"
+  penstock snapshot create before --table proteins --version 3";
+
+pub(super) const SNAPSHOT_LIST: &str = "Examples:
+  penstock snapshot list";
+
+pub(super) const SNAPSHOT_SHOW: &str = "Examples:
+  penstock snapshot show training
+  penstock --json snapshot show training";
+
+pub(super) const EXPORT: &str = "Examples:
+  penstock export training --format zarr --out ./training.zarr
+  penstock export training --format parquet --out ./training
+  penstock export training --format npy --out ./rank0 --rank 0 --of 4";
+
+pub(super) const INGEST: &str = "Examples:
+  penstock ingest proteins swissprot.fasta.gz
+  penstock ingest genomes ecoli.fna.gz plasmids.gb reads.fastq
+  penstock ingest meshes ./geometry --on-error skip
+  penstock ingest proteins structures.zip --no-encode
+  zcat proteins.fasta.gz | penstock ingest proteins - --kind protein";
+
+pub(super) const SERVE: &str = "Examples:
+  penstock serve
+  penstock serve --listen 127.0.0.1:0 --flight 127.0.0.1:0 --json
+  penstock --store s3://bucket/prefix --s3-endpoint http://127.0.0.1:9000 serve
+
+Then:
+  curl http://127.0.0.1:7370/v1/tables
+  penstock --server http://127.0.0.1:7370 tables
+  http://127.0.0.1:7370/docs        every request, to try out in a browser";
+
+pub(super) const DEMO: &str = "Examples:
+  penstock demo
+  penstock demo --dir /tmp/penstock-demo";

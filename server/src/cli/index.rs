@@ -1,0 +1,66 @@
+use penstock::Task;
+use penstock::index::IndexKind;
+use penstock_openapi::{IndexOutcome, IndexRequest};
+use penstock_types::{Metric, TableName};
+
+use super::progress::watch;
+use super::target::{Absent, Target};
+use super::{CliError, Context, help, remote, table};
+use crate::wire;
+
+/// Build a vector index on a feature column
+///
+/// `serve` builds and refreshes indexes by itself where a table is large enough to profit. Rows
+/// that no index covers yet are found all the same.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::INDEX)]
+pub(super) struct Args {
+    /// The table
+    table: TableName,
+
+    /// The feature column; `penstock describe TABLE` lists them
+    column: String,
+
+    /// Type of the index: ivf_hnsw_sq, ivf_hnsw_pq, ivf_pq, ivf_flat or ivf_rq
+    #[arg(long = "type", value_name = "TYPE", default_value = "ivf_hnsw_sq")]
+    kind: IndexKind,
+
+    /// Metric: cosine, l2 or dot
+    #[arg(long, default_value = "cosine")]
+    metric: Metric,
+}
+
+impl Args {
+    pub(super) async fn run(self, context: &Context<'_>) -> Result<(), CliError> {
+        let outcome: IndexOutcome = match context.target(Absent::Fail).await? {
+            Target::Local(engine) => {
+                let task = Task::default();
+                let work = engine.index(&self.table, &self.column, self.kind, self.metric, &task);
+                let outcome = watch(context.ui, self.table.as_str(), &task, work).await?;
+                wire::index_outcome(&self.table, &outcome)
+            }
+            Target::Remote(client) => {
+                let request = IndexRequest {
+                    column: self.column,
+                    kind: Some(self.kind.to_string()),
+                    metric: Some(self.metric.to_string()),
+                };
+                let job = client.index(&self.table, &request).await?;
+                remote::finish(context.ui, &client, job, self.table.as_str()).await?
+            }
+        };
+        context.ui.answer(&outcome, |ui, outcome| {
+            format!(
+                "{} {} ({}) over {} of {}.{} in {}; version {}\n",
+                ui.good("✓"),
+                ui.bold(&outcome.index_type),
+                outcome.metric,
+                table::counted(outcome.rows, "row"),
+                outcome.table,
+                outcome.column,
+                table::seconds(outcome.seconds),
+                outcome.version
+            )
+        })
+    }
+}

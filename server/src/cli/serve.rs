@@ -1,0 +1,165 @@
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use penstock::CancellationToken;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use super::target::Absent;
+use super::{CliError, Context, help, table};
+use crate::flight;
+use crate::http::{self, Config, State};
+
+/// What is logged when `PENSTOCK_LOG` does not say.
+const LOG: &str = "warn,penstock=info,penstock_server=info";
+
+/// Serve the store over HTTP (OpenAPI) and Arrow Flight
+///
+/// Ctrl-C or SIGTERM ends it: requests under way are finished, long jobs go on at the next start.
+/// There is no authentication yet, so only addresses of this machine are listened on, unless
+/// --insecure is given.
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::SERVE)]
+pub(super) struct Args {
+    /// Address of the HTTP interface; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7370")]
+    listen: SocketAddr,
+
+    /// Address of Arrow Flight; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7371")]
+    flight: SocketAddr,
+
+    /// Listen on addresses that other machines reach, though nobody is asked who they are
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// The line that `--json` prints once both addresses answer.
+#[derive(Debug, Serialize)]
+struct Ready {
+    http: String,
+    flight: String,
+}
+
+impl Args {
+    pub(super) async fn run(self, context: &Context<'_>) -> Result<(), CliError> {
+        context.refuse_server("serve")?;
+        for address in [self.listen, self.flight] {
+            if !address.ip().is_loopback() && !self.insecure {
+                return Err(CliError::OpenToAll { address });
+            }
+        }
+        log(context)?;
+        let engine = context.engine(Absent::Create).await?;
+        let (http_listener, http_address) = bind(self.listen).await?;
+        let (flight_listener, flight_address) = bind(self.flight).await?;
+        let shutdown = CancellationToken::new();
+        let ready = Ready {
+            http: format!("http://{http_address}"),
+            flight: format!("grpc://{flight_address}"),
+        };
+        announce(context, &ready)?;
+
+        let http = tokio::spawn(until_end(
+            http::serve(
+                http_listener,
+                State::new(engine.clone(), Config::default()),
+                shutdown.clone(),
+            ),
+            shutdown.clone(),
+        ));
+        let flight = tokio::spawn(until_end(
+            flight::serve(flight_listener, engine, shutdown.clone()),
+            shutdown.clone(),
+        ));
+        // Either service ending, by a signal or by itself, ends both.
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            interrupted().await;
+            stop.cancel();
+            interrupted().await; // the second one does not wait
+            std::process::exit(i32::from(super::error::CANCELLED));
+        });
+        let (http, flight) = tokio::join!(http, flight);
+        for ended in [http, flight] {
+            ended
+                .unwrap_or_else(|error| Err(io::Error::other(error)))
+                .map_err(|error| CliError::file("the listener", error))?;
+        }
+        if !context.ui.wants_json() {
+            context.ui.note("stopped");
+        }
+        Ok(())
+    }
+}
+
+/// A service that ends takes the others with it.
+async fn until_end(
+    service: impl Future<Output = io::Result<()>>,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let ended = service.await;
+    shutdown.cancel();
+    ended
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), CliError> {
+    let listen = |error| CliError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let bound = listener.local_addr().map_err(listen)?;
+    Ok((listener, bound))
+}
+
+fn announce(context: &Context<'_>, ready: &Ready) -> Result<(), CliError> {
+    let ui = context.ui;
+    if ui.wants_json() {
+        let line = serde_json::to_string(ready).map_err(CliError::Document)?;
+        return ui.print(&format!("{line}\n"));
+    }
+    let facts = [
+        ("store", context.global.store.clone()),
+        ("HTTP", ui.accent(&ready.http)),
+        ("docs", ui.accent(&format!("{}/docs", ready.http))),
+        ("Flight", ui.accent(&ready.flight)),
+    ];
+    ui.print(&format!(
+        "{} is ready; Ctrl-C stops it\n{}",
+        ui.bold("penstock"),
+        table::facts(&facts)
+    ))
+}
+
+/// Logs go to standard error.
+fn log(context: &Context<'_>) -> Result<(), CliError> {
+    let words = context.environment.log.as_deref().unwrap_or(LOG);
+    let filter = EnvFilter::try_new(words)
+        .map_err(|error| CliError::usage(format!("PENSTOCK_LOG=`{words}`: {error}")))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(context.ui.err_has_color());
+    // Fails only where a subscriber is set already: then that one is meant.
+    let _ = subscriber.try_init();
+    Ok(())
+}
+
+#[cfg(unix)]
+fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn interrupted() -> impl Future<Output = ()> {
+    async { drop(tokio::signal::ctrl_c().await) }
+}

@@ -1,0 +1,94 @@
+//! Who answers: a store that this process opens, or a server.
+
+use std::path::Path;
+
+use penstock::store::StoreOptions;
+use penstock::{Engine, EngineOptions};
+use penstock_client::Client;
+
+use super::{CliError, Context};
+
+/// Who answers a command.
+pub(super) enum Target {
+    /// A store opened here.
+    Local(Engine),
+    /// A server elsewhere.
+    Remote(Client),
+}
+
+/// Whether a store may be made where there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It is made.
+    Create,
+    /// It is an error: whoever asks a store that is not there has mistaken the place.
+    Fail,
+}
+
+impl Context<'_> {
+    /// The server that was named, else the store.
+    pub(super) async fn target(&self, absent: Absent) -> Result<Target, CliError> {
+        match self.server()? {
+            Some(client) => Ok(Target::Remote(client)),
+            None => Ok(Target::Local(self.engine(absent).await?)),
+        }
+    }
+
+    /// The server that was named.
+    pub(super) fn server(&self) -> Result<Option<Client>, CliError> {
+        Ok(match &self.global.server {
+            Some(url) => Some(Client::new(url)?),
+            None => None,
+        })
+    }
+
+    /// The store, opened here.
+    pub(super) async fn engine(&self, absent: Absent) -> Result<Engine, CliError> {
+        let uri = &self.global.store;
+        if absent == Absent::Fail && !uri.contains("://") && !Path::new(uri).is_dir() {
+            return Err(CliError::NoStore { uri: uri.clone() });
+        }
+        self.open(uri).await
+    }
+
+    pub(super) async fn open(&self, uri: &str) -> Result<Engine, CliError> {
+        let mut options = EngineOptions::default();
+        options.store = self.store_options();
+        Ok(Engine::open(uri, options).await?)
+    }
+
+    fn store_options(&self) -> StoreOptions {
+        let endpoint = self.global.s3_endpoint.clone();
+        let mut options = StoreOptions::default();
+        options.allow_http = endpoint
+            .as_deref()
+            .is_some_and(|url| url.starts_with("http://"));
+        options.endpoint = endpoint;
+        options.region = self
+            .global
+            .s3_region
+            .clone()
+            .or_else(|| self.environment.aws_region.clone());
+        options
+            .access_key_id
+            .clone_from(&self.environment.aws_access_key_id);
+        options
+            .secret_access_key
+            .clone_from(&self.environment.aws_secret_access_key);
+        options
+            .session_token
+            .clone_from(&self.environment.aws_session_token);
+        options
+    }
+
+    /// Commands that only make sense on a store opened here.
+    pub(super) fn refuse_server(&self, command: &str) -> Result<(), CliError> {
+        match &self.global.server {
+            None => Ok(()),
+            Some(_) => Err(CliError::usage(format!(
+                "`{command}` works on a store of this machine; leave out --server (and \
+                 PENSTOCK_SERVER)"
+            ))),
+        }
+    }
+}

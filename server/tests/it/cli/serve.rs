@@ -1,0 +1,193 @@
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{PROTEINS, Place, has_keys};
+
+/// A server on free ports.
+struct Server {
+    child: Child,
+    http: String,
+}
+
+impl Server {
+    fn start(place: &Place) -> Self {
+        let mut child = place
+            .command(&[
+                "--json",
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--flight",
+                "127.0.0.1:0",
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("`{line}`"));
+        assert!(
+            ready["flight"]
+                .as_str()
+                .unwrap()
+                .starts_with("grpc://127.0.0.1:")
+        );
+        let http = ready["http"].as_str().unwrap().to_owned();
+        assert!(!http.ends_with(":0"), "{http}");
+        Self { child, http }
+    }
+
+    fn json(&self, place: &Place, arguments: &[&str]) -> Value {
+        place.json(&[&["--server", &self.http], arguments].concat())
+    }
+
+    /// Ends it as an operator does, and answers its exit code.
+    fn terminate(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "it does not end"
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The document without what may differ between two runs.
+fn settled(mut document: Value) -> Value {
+    if let Some(object) = document.as_object_mut() {
+        object.remove("seconds");
+    }
+    document
+}
+
+#[test]
+fn a_server_answers_as_the_store_does() {
+    let (local, remote) = (Place::new(), Place::new());
+    let server = Server::start(&remote);
+    let both = |arguments: &[&str]| {
+        let ours = settled(local.json(arguments));
+        let theirs = settled(server.json(&remote, arguments));
+        assert_eq!(ours, theirs, "{arguments:?}");
+        ours
+    };
+    let broken = ">alpha first protein\nMKTAYIAKQRQISFVKSHFSRQ\n>broken\nMK1TT\n>delta\nMKTVRQER\n";
+    for place in [&local, &remote] {
+        place.file("proteins.fasta", PROTEINS);
+        place.file("changed.fasta", broken);
+    }
+    let first = both(&["ingest", "proteins", "proteins.fasta"]);
+    assert_eq!(first["rows_added"], 3);
+    both(&["ingest", "proteins", "proteins.fasta"]);
+    both(&["ingest", "proteins", "changed.fasta", "--on-error", "skip"]);
+    both(&["tables"]);
+    both(&["encoders"]);
+    both(&["search", "proteins", "--id", "beta"]);
+    both(&[
+        "search",
+        "proteins",
+        "--file",
+        "proteins.fasta",
+        "-k",
+        "2",
+        "--columns",
+        "length",
+    ]);
+    both(&[
+        "search",
+        "proteins",
+        "--text",
+        "MQIFVKTLTGKTITLEVEPSDTIENVK",
+        "--where",
+        "length > 50",
+    ]);
+    both(&["sql", "SELECT length, id FROM proteins ORDER BY id"]);
+    both(&["sql", "SELECT id FROM proteins WHERE false"]);
+    both(&["tag", "proteins", "first", "1"]);
+    both(&[
+        "snapshot",
+        "create",
+        "pinned",
+        "--table",
+        "proteins",
+        "--version",
+        "first",
+        "--columns",
+        "id,length",
+    ]);
+    both(&["snapshot", "show", "pinned"]);
+    both(&["delete", "proteins", "--where", "id = 'gamma'"]);
+    both(&["verify"]);
+    both(&["compact", "proteins"]);
+    let description = both(&["describe", "proteins", "--at", "first"]);
+    assert_eq!(description["stats"]["rows"], 3);
+    has_keys(
+        &server.json(&remote, &["versions", "proteins"]),
+        &["versions"],
+    );
+    both(&["encode", "proteins", "--encoder", "protein-kmer-v1"]);
+
+    // Errors too: same code, same words.
+    for (code, arguments) in [
+        (3, ["describe", "nothing"].as_slice()),
+        (3, &["search", "proteins", "--id", "nobody"]),
+        (4, &["ingest", "proteins", "changed.fasta"]),
+        (2, &["sql", "SELEC 1"]),
+    ] {
+        let ours = local.problem(code, arguments);
+        let theirs = remote.problem(code, &[&["--server", &server.http], arguments].concat());
+        for key in ["type", "detail", "line", "record"] {
+            assert_eq!(ours.get(key), theirs.get(key), "{arguments:?}: {key}");
+        }
+    }
+    let text = remote.text(&["--server", &server.http, "tables"]);
+    assert!(text.contains("protein_kmer_v1"), "{text}");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn only_this_machine_is_listened_to() {
+    let place = Place::new();
+    for arguments in [["--listen", "0.0.0.0:0"], ["--flight", "[::]:0"]] {
+        let text = place.fails(2, &["serve", arguments[0], arguments[1]]);
+        assert!(text.contains("--insecure"), "{text}");
+    }
+    assert!(!place.path().join("penstock-data").exists());
+}
+
+#[test]
+fn a_taken_port_is_an_error_with_advice() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let text = place.fails(
+        2,
+        &["serve", "--listen", &address, "--flight", "127.0.0.1:0"],
+    );
+    assert!(text.contains(&address) && text.contains("hint:"), "{text}");
+}
