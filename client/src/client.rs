@@ -34,7 +34,9 @@ impl Client {
     /// # Errors
     /// The text is no such address.
     pub fn new(url: &str) -> Result<Self> {
-        let wrong = || Error::Url { url: url.to_owned() };
+        let wrong = || Error::Url {
+            url: url.to_owned(),
+        };
         let mut base = Url::parse(url).map_err(|_| wrong())?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(wrong());
@@ -48,7 +50,10 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("penstock-client/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|source| Error::Transport { url: url.to_owned(), source })?;
+            .map_err(|source| Error::Transport {
+                url: url.to_owned(),
+                source,
+            })?;
         Ok(Self { http, base })
     }
 
@@ -68,7 +73,10 @@ impl Client {
     }
 
     pub(crate) fn transport(&self, source: reqwest::Error) -> Error {
-        Error::Transport { url: self.url().to_owned(), source: source.without_url() }
+        Error::Transport {
+            url: self.url().to_owned(),
+            source: source.without_url(),
+        }
     }
 
     /// Sends a request until it is answered well, or it is not worth repeating. The request is made
@@ -121,7 +129,10 @@ impl Client {
     /// Reads the answer of an operation.
     pub(crate) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T> {
         let status = response.status().as_u16();
-        let bytes = response.bytes().await.map_err(|error| self.transport(error))?;
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|error| self.transport(error))?;
         serde_json::from_slice(&bytes).map_err(|error| Error::Answer {
             url: self.url().to_owned(),
             status,
@@ -161,7 +172,13 @@ impl Client {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -172,11 +189,20 @@ mod tests {
     #[test]
     fn addresses() {
         let client = Client::new("http://localhost:1/base").unwrap();
-        let request = client.request(Method::GET, &["v1", "tables", "a/b ?"]).build().unwrap();
-        assert_eq!(request.url().as_str(), "http://localhost:1/base/v1/tables/a%2Fb%20%3F");
+        let request = client
+            .request(Method::GET, &["v1", "tables", "a/b ?"])
+            .build()
+            .unwrap();
+        assert_eq!(
+            request.url().as_str(),
+            "http://localhost:1/base/v1/tables/a%2Fb%20%3F"
+        );
         assert_eq!(client.url(), "http://localhost:1/base");
         for wrong in ["", "localhost:80", "ftp://x/", "http://"] {
-            assert!(matches!(Client::new(wrong), Err(Error::Url { .. })), "{wrong}");
+            assert!(
+                matches!(Client::new(wrong), Err(Error::Url { .. })),
+                "{wrong}"
+            );
         }
     }
 }

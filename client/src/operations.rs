@@ -46,7 +46,8 @@ impl Client {
         table: impl AsRef<str>,
         version: &str,
     ) -> Result<TableDescription> {
-        self.get(&["v1", "tables", table.as_ref()], &[("version", version)]).await
+        self.get(&["v1", "tables", table.as_ref()], &[("version", version)])
+            .await
     }
 
     /// Removes a table with all its versions.
@@ -55,7 +56,8 @@ impl Client {
     /// As all operations.
     pub async fn drop_table(&self, table: impl AsRef<str>) -> Result<()> {
         let segments = ["v1", "tables", table.as_ref()];
-        self.send(async || Ok(self.request(Method::DELETE, &segments))).await?;
+        self.send(async || Ok(self.request(Method::DELETE, &segments)))
+            .await?;
         Ok(())
     }
 
@@ -64,7 +66,8 @@ impl Client {
     /// # Errors
     /// As all operations.
     pub async fn versions(&self, table: impl AsRef<str>) -> Result<Versions> {
-        self.get(&["v1", "tables", table.as_ref(), "versions"], &[]).await
+        self.get(&["v1", "tables", table.as_ref(), "versions"], &[])
+            .await
     }
 
     /// The tags of a table.
@@ -72,7 +75,8 @@ impl Client {
     /// # Errors
     /// As all operations.
     pub async fn tags(&self, table: impl AsRef<str>) -> Result<Tags> {
-        self.get(&["v1", "tables", table.as_ref(), "tags"], &[]).await
+        self.get(&["v1", "tables", table.as_ref(), "tags"], &[])
+            .await
     }
 
     /// Names a version (a number, a tag or `latest`).
@@ -85,9 +89,12 @@ impl Client {
         tag: impl AsRef<str>,
         version: &str,
     ) -> Result<Tag> {
-        let request = SetTag { version: Some(version.to_owned()) };
+        let request = SetTag {
+            version: Some(version.to_owned()),
+        };
         let segments = ["v1", "tables", table.as_ref(), "tags", tag.as_ref()];
-        self.json(Method::PUT, &segments, Some(&request), None).await
+        self.json(Method::PUT, &segments, Some(&request), None)
+            .await
     }
 
     /// Deletes the rows that match a predicate.
@@ -99,9 +106,12 @@ impl Client {
         table: impl AsRef<str>,
         predicate: &str,
     ) -> Result<DeleteOutcome> {
-        let request = DeleteRequest { predicate: predicate.to_owned() };
+        let request = DeleteRequest {
+            predicate: predicate.to_owned(),
+        };
         let segments = ["v1", "tables", table.as_ref(), "delete"];
-        self.json(Method::POST, &segments, Some(&request), Some(&new_key())).await
+        self.json(Method::POST, &segments, Some(&request), Some(&new_key()))
+            .await
     }
 
     /// Uploads files, each under a name, and answers the job that loads them as one version.
@@ -114,7 +124,9 @@ impl Client {
         params: &IngestParams,
         files: Vec<(String, PathBuf)>,
     ) -> Result<Job> {
-        let parts = files.into_iter().map(|(name, path)| Part::file("file", name, path));
+        let parts = files
+            .into_iter()
+            .map(|(name, path)| Part::file("file", name, path));
         let form = Form::new(parts.collect());
         let segments = ["v1", "tables", table.as_ref(), "ingest"];
         let key = new_key();
@@ -135,7 +147,8 @@ impl Client {
     /// As all operations.
     pub async fn encode(&self, table: impl AsRef<str>, request: &EncodeRequest) -> Result<Job> {
         let segments = ["v1", "tables", table.as_ref(), "encode"];
-        self.json(Method::POST, &segments, Some(request), Some(&new_key())).await
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
     }
 
     /// Builds a vector index.
@@ -144,7 +157,8 @@ impl Client {
     /// As all operations.
     pub async fn index(&self, table: impl AsRef<str>, request: &IndexRequest) -> Result<Job> {
         let segments = ["v1", "tables", table.as_ref(), "index"];
-        self.json(Method::POST, &segments, Some(request), Some(&new_key())).await
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
     }
 
     /// Merges small data files of a table, or of all.
@@ -186,7 +200,8 @@ impl Client {
             Some(table) => vec!["v1", "tables", table, verb],
             None => vec!["v1", verb],
         };
-        self.json(Method::POST, &segments, request, Some(&new_key())).await
+        self.json(Method::POST, &segments, request, Some(&new_key()))
+            .await
     }
 
     /// The nearest rows.
@@ -199,7 +214,8 @@ impl Client {
         request: &SearchRequest,
     ) -> Result<SearchAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "search"];
-        self.json(Method::POST, &segments, Some(request), None).await
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
     }
 
     /// The rows nearest to the first record of a file.
@@ -212,7 +228,11 @@ impl Client {
         request: &SearchRequest,
         file: &Path,
     ) -> Result<SearchAnswer> {
-        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+        let name = file
+            .file_name()
+            .unwrap_or(file.as_os_str())
+            .to_string_lossy()
+            .into_owned();
         let options = serde_json::to_vec(request).unwrap_or_default();
         let form = Form::new(vec![
             Part::text("request", options),
@@ -233,14 +253,20 @@ impl Client {
     /// # Errors
     /// As all operations; in the stream, the server broke off.
     pub async fn sql(&self, sql: &str) -> Result<Bytes> {
-        let request = SqlRequest { sql: sql.to_owned(), ..SqlRequest::default() };
+        let request = SqlRequest {
+            sql: sql.to_owned(),
+            ..SqlRequest::default()
+        };
         let make = async || {
             let post = self.request(Method::POST, &["v1", "sql"]).json(&request);
             Ok(post.header(ACCEPT, "application/json"))
         };
         let response = self.send(make).await?;
         let client = self.clone();
-        Ok(response.bytes_stream().map_err(move |error| client.transport(error)).boxed())
+        Ok(response
+            .bytes_stream()
+            .map_err(move |error| client.transport(error))
+            .boxed())
     }
 
     /// The encoders of the server.
@@ -257,7 +283,8 @@ impl Client {
     /// As all operations.
     pub async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Job> {
         let segments = ["v1", "snapshots"];
-        self.json(Method::POST, &segments, Some(request), Some(&new_key())).await
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
     }
 
     /// All snapshots.
@@ -298,6 +325,7 @@ impl Client {
     /// # Errors
     /// As all operations.
     pub async fn cancel_job(&self, id: &str) -> Result<Job> {
-        self.json(Method::DELETE, &["v1", "jobs", id], NONE, None).await
+        self.json(Method::DELETE, &["v1", "jobs", id], NONE, None)
+            .await
     }
 }

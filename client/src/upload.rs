@@ -29,7 +29,10 @@ enum Content {
 impl Part {
     pub(crate) fn text(field: &str, text: Vec<u8>) -> Self {
         let head = format!("Content-Disposition: form-data; name=\"{field}\"\r\n\r\n");
-        Self { head, content: Content::Text(text) }
+        Self {
+            head,
+            content: Content::Text(text),
+        }
     }
 
     pub(crate) fn file(field: &str, name: String, path: PathBuf) -> Self {
@@ -38,13 +41,18 @@ impl Part {
             "Content-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
         );
-        Self { head, content: Content::File(path) }
+        Self {
+            head,
+            content: Content::File(path),
+        }
     }
 }
 
 /// A name as browsers write it in the head of a part.
 fn quoted(name: &str) -> String {
-    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+    name.replace('"', "%22")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// A form. It can be sent more than once.
@@ -55,7 +63,10 @@ pub(crate) struct Form {
 
 impl Form {
     pub(crate) fn new(parts: Vec<Part>) -> Self {
-        Self { boundary: format!("penstock-{}", Uuid::new_v4().simple()), parts }
+        Self {
+            boundary: format!("penstock-{}", Uuid::new_v4().simple()),
+            parts,
+        }
     }
 
     pub(crate) fn content_type(&self) -> String {
@@ -74,7 +85,10 @@ impl Form {
             pieces.push(match &part.content {
                 Content::Text(text) => once(text.clone()),
                 Content::File(path) => {
-                    let file = |error| Error::File { file: path.display().to_string(), error };
+                    let file = |error| Error::File {
+                        file: path.display().to_string(),
+                        error,
+                    };
                     let meta = tokio::fs::metadata(path).await.map_err(file)?;
                     if meta.is_dir() {
                         return Err(file(std::io::ErrorKind::IsADirectory.into()));

@@ -65,7 +65,12 @@ pub struct JobsConfig {
 
 impl Default for JobsConfig {
     fn default() -> Self {
-        Self { slots: 2, queue: 1000, keep: 1000, spool: None }
+        Self {
+            slots: 2,
+            queue: 1000,
+            keep: 1000,
+            spool: None,
+        }
     }
 }
 
@@ -139,10 +144,12 @@ impl Jobs {
             let silent = (Utc::now() - record.updated).to_std().unwrap_or_default();
             if !spool.owns(&record.owner) {
                 if silent > LOST_AFTER {
-                    self.give_up(&mut record, "the server that ran the job is gone").await;
+                    self.give_up(&mut record, "the server that ran the job is gone")
+                        .await;
                 }
             } else if record.attempts >= MAX_ATTEMPTS {
-                self.give_up(&mut record, "the server stopped each time it ran the job").await;
+                self.give_up(&mut record, "the server stopped each time it ran the job")
+                    .await;
             } else {
                 record.state = JobState::Queued;
                 resumed.push(record.clone());
@@ -202,7 +209,10 @@ impl Jobs {
         request: Option<&JobRequest>,
     ) -> Result<Option<Job>, Problem> {
         let objects = self.0.engine.store().objects();
-        let bytes = objects.get_opt(&key_object(key)).await.map_err(|e| of_error(&e.into()))?;
+        let bytes = objects
+            .get_opt(&key_object(key))
+            .await
+            .map_err(|e| of_error(&e.into()))?;
         let Some(pointer) = bytes.and_then(|b| serde_json::from_slice::<KeyFile>(&b).ok()) else {
             return Ok(None);
         };
@@ -250,14 +260,19 @@ impl Jobs {
             return Ok(job);
         }
         if self.0.table.waiting() >= self.0.config.queue {
-            return Err(problem(ErrorCode::Unavailable, "too many jobs wait; try again later"));
+            return Err(problem(
+                ErrorCode::Unavailable,
+                "too many jobs wait; try again later",
+            ));
         }
         let record = Record::new(ticket.id.clone(), owner, request, key.clone());
         let fail = |error| of_error(&Error::Store(error));
         let objects = self.0.engine.store().objects();
         self.write(&record).await.map_err(|e| of_error(&e))?;
         if let Some(key) = &key {
-            let pointer = serde_json::to_vec(&KeyFile { job: ticket.id.clone() });
+            let pointer = serde_json::to_vec(&KeyFile {
+                job: ticket.id.clone(),
+            });
             let pointer = Bytes::from(pointer.unwrap_or_default());
             objects.put(&key_object(key), pointer).await.map_err(fail)?;
         }
@@ -271,14 +286,23 @@ impl Jobs {
     /// # Errors
     /// The store does not answer.
     pub async fn get(&self, id: &str) -> Result<Option<Job>, Problem> {
-        Ok(self.record(id).await.map_err(|e| of_error(&e))?.map(|record| record.job()))
+        Ok(self
+            .record(id)
+            .await
+            .map_err(|e| of_error(&e))?
+            .map(|record| record.job()))
     }
 
     /// The jobs that this server knows, newest first: its own, and those that were stored when it
     /// started.
     #[must_use]
     pub fn list(&self, state: Option<JobState>, limit: usize) -> Vec<Job> {
-        self.0.table.newest(state, limit).iter().map(Record::job).collect()
+        self.0
+            .table
+            .newest(state, limit)
+            .iter()
+            .map(Record::job)
+            .collect()
     }
 
     /// How many jobs are in each state.
@@ -367,7 +391,11 @@ impl Jobs {
                 _ = heartbeat.tick() => self.store(entry).await,
             }
         };
-        self.end(entry, outcome.unwrap_or_else(|error| Err(Error::Worker(error)))).await;
+        self.end(
+            entry,
+            outcome.unwrap_or_else(|error| Err(Error::Worker(error))),
+        )
+        .await;
     }
 
     async fn end(&self, entry: &Arc<Entry>, outcome: Result<run::Done, Error>) {
@@ -449,7 +477,13 @@ impl Jobs {
         if Uuid::parse_str(id).is_err() {
             return Ok(None);
         }
-        let bytes = self.0.engine.store().objects().get_opt(&job_object(id)).await?;
+        let bytes = self
+            .0
+            .engine
+            .store()
+            .objects()
+            .get_opt(&job_object(id))
+            .await?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
@@ -460,7 +494,9 @@ impl Jobs {
             if object.key.contains("/keys/") || !object.key.ends_with(".json") {
                 continue;
             }
-            let Some(bytes) = objects.get_opt(&object.key).await? else { continue };
+            let Some(bytes) = objects.get_opt(&object.key).await? else {
+                continue;
+            };
             match serde_json::from_slice::<Record>(&bytes) {
                 Ok(record) => records.push(record),
                 Err(error) => {

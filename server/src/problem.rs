@@ -73,7 +73,9 @@ pub const fn title(code: ErrorCode) -> &'static str {
 /// The code that a problem's `type` ends with.
 #[must_use]
 pub fn code_of(problem: &Problem) -> Option<ErrorCode> {
-    ErrorCode::ALL.into_iter().find(|code| code.as_str() == problem.code())
+    ErrorCode::ALL
+        .into_iter()
+        .find(|code| code.as_str() == problem.code())
 }
 
 /// A problem with the status of its code.
@@ -102,7 +104,10 @@ pub fn problem_with_status(
     status: StatusCode,
     detail: impl Into<String>,
 ) -> Problem {
-    Problem { status: status.as_u16(), ..problem(code, detail) }
+    Problem {
+        status: status.as_u16(),
+        ..problem(code, detail)
+    }
 }
 
 /// The problem of an engine's error. What the caller must not or need not see is logged.
@@ -172,7 +177,10 @@ mod tests {
     #[test]
     fn an_unknown_outcome_says_so() {
         let problem = problem(ErrorCode::OutcomeUnknown, "x");
-        assert_eq!((problem.status, problem.outcome.as_deref()), (503, Some("unknown")));
+        assert_eq!(
+            (problem.status, problem.outcome.as_deref()),
+            (503, Some("unknown"))
+        );
         assert!(!problem.retryable);
     }
 
@@ -188,7 +196,10 @@ mod tests {
         let problem = of_error(&crate::load::source_error(read).into());
         assert_eq!(problem.status, 422);
         assert_eq!(problem.file.as_deref(), Some("reads.fq"));
-        assert_eq!((problem.line, problem.record.as_deref()), (Some(28), Some("r7")));
+        assert_eq!(
+            (problem.line, problem.record.as_deref()),
+            (Some(28), Some("r7"))
+        );
     }
 
     #[test]

@@ -114,7 +114,11 @@ pub fn table_description(table: &TableDescription) -> wire::TableDescription {
         kind: table.kind.to_string(),
         version: table.version,
         columns: columns_of(&table.schema),
-        features: table.features.iter().map(|(column, spec)| feature(column, spec)).collect(),
+        features: table
+            .features
+            .iter()
+            .map(|(column, spec)| feature(column, spec))
+            .collect(),
         indexes: table.indexes.iter().map(index).collect(),
         stats: wire::TableStats {
             rows: table.stats.rows,
@@ -124,7 +128,11 @@ pub fn table_description(table: &TableDescription) -> wire::TableDescription {
             versions: table.stats.versions as u64,
             indexes: table.stats.indexes as u64,
         },
-        tags: table.tags.iter().map(|(tag, version)| (tag.to_string(), *version)).collect(),
+        tags: table
+            .tags
+            .iter()
+            .map(|(tag, version)| (tag.to_string(), *version))
+            .collect(),
     }
 }
 
@@ -195,9 +203,7 @@ pub fn ingest_result(loaded: &Loaded) -> wire::IngestResult {
 ///
 /// # Errors
 /// A column asked for has a type that JSON has no form for.
-pub fn search_answer(
-    answer: &penstock::SearchAnswer,
-) -> Result<wire::SearchAnswer, ArrowError> {
+pub fn search_answer(answer: &penstock::SearchAnswer) -> Result<wire::SearchAnswer, ArrowError> {
     let hits = rows(&answer.hits)?
         .into_iter()
         .map(|mut columns| {
@@ -206,8 +212,15 @@ pub fn search_answer(
                 _ => String::new(),
             };
             let distance = columns.remove(penstock::index::DISTANCE);
-            let distance = distance.as_ref().and_then(Value::as_f64).unwrap_or(f64::NAN);
-            wire::Hit { id, distance, columns }
+            let distance = distance
+                .as_ref()
+                .and_then(Value::as_f64)
+                .unwrap_or(f64::NAN);
+            wire::Hit {
+                id,
+                distance,
+                columns,
+            }
         })
         .collect();
     Ok(wire::SearchAnswer {
@@ -268,9 +281,7 @@ pub fn index_outcome(table: &TableName, outcome: &IndexOutcome) -> wire::IndexOu
 
 /// What compaction did.
 #[must_use]
-pub fn compact_outcomes(
-    outcomes: &[(TableName, store::CompactOutcome)],
-) -> wire::CompactOutcomes {
+pub fn compact_outcomes(outcomes: &[(TableName, store::CompactOutcome)]) -> wire::CompactOutcomes {
     let tables = outcomes
         .iter()
         .map(|(table, outcome)| wire::CompactOutcome {
@@ -315,21 +326,34 @@ pub fn verify_reports(reports: &[store::VerifyReport]) -> wire::VerifyReports {
             problems: report.problems.iter().map(verify_problem).collect(),
         })
         .collect();
-    wire::VerifyReports { ok: tables.iter().all(|table| table.ok), tables }
+    wire::VerifyReports {
+        ok: tables.iter().all(|table| table.ok),
+        tables,
+    }
 }
 
 fn verify_problem(problem: &store::VerifyProblem) -> wire::VerifyProblem {
     use store::VerifyProblem as Found;
     use wire::VerifyProblemKind as Kind;
     let (kind, file, detail) = match problem {
-        Found::Missing { file } => (Kind::Missing, file, None),
-        Found::Changed { file, recorded, found } => {
-            (Kind::Changed, file, Some(format!("recorded as {recorded}, found {found}")))
+        Found::Missing { file } => (Kind::Missing, file.clone(), None),
+        Found::Changed {
+            file,
+            recorded,
+            found,
+        } => (
+            Kind::Changed,
+            file.clone(),
+            Some(format!("recorded as {recorded}, found {found}")),
+        ),
+        Found::Unrecorded { file } => (Kind::Unrecorded, file.clone(), None),
+        Found::Unreadable { file, reason } => {
+            (Kind::Unreadable, file.clone(), Some(reason.clone()))
         }
-        Found::Unrecorded { file } => (Kind::Unrecorded, file, None),
-        Found::Unreadable { file, reason } => (Kind::Unreadable, file, Some(reason.clone())),
+        // A finding that this interface has no word for yet is still a finding.
+        other => (Kind::Unreadable, String::new(), Some(format!("{other:?}"))),
     };
-    wire::VerifyProblem { kind, file: file.clone(), detail }
+    wire::VerifyProblem { kind, file, detail }
 }
 
 /// A snapshot.

@@ -10,7 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, StatusCode};
 use penstock_openapi::{PROBLEM_JSON, Problem};
 use penstock_types::ErrorCode;
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{
     Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
     ResponseBuilder,
@@ -87,7 +87,10 @@ pub(super) fn router(state: State) -> axum::Router {
     let docs = axum::Router::from(docs).layer(middleware::map_response(
         |mut response: axum::response::Response| async move {
             let headers = response.headers_mut();
-            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
+            headers.insert(
+                CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static(DOCS_POLICY),
+            );
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             response
         },
@@ -115,7 +118,10 @@ pub(super) fn router(state: State) -> axum::Router {
 }
 
 fn head() -> OpenApi {
-    let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
+    let license = LicenseBuilder::new()
+        .name("Apache-2.0")
+        .identifier(Some("Apache-2.0"))
+        .build();
     let info = InfoBuilder::new()
         .title("Penstock")
         .version(env!("CARGO_PKG_VERSION"))
@@ -123,7 +129,10 @@ fn head() -> OpenApi {
         .license(Some(license))
         .build();
     let tag = |name: &str, text: &str| {
-        utoipa::openapi::tag::TagBuilder::new().name(name).description(Some(text)).build()
+        utoipa::openapi::tag::TagBuilder::new()
+            .name(name)
+            .description(Some(text))
+            .build()
     };
     OpenApiBuilder::new()
         .info(info)
@@ -131,7 +140,10 @@ fn head() -> OpenApi {
             tag("tables", "Load files, look at tables, look after them"),
             tag("search", "Nearest rows by id, sequence, vector or file"),
             tag("sql", "Read-only SQL over all tables"),
-            tag("snapshots", "Rows and columns that never change, as chunked arrays for solvers"),
+            tag(
+                "snapshots",
+                "Rows and columns that never change, as chunked arrays for solvers",
+            ),
             tag("jobs", "Long work"),
             tag("encoders", "What makes feature columns"),
             tag("service", "Probes, counters, documentation"),
@@ -156,19 +168,28 @@ fn completed(mut document: OpenApi) -> OpenApi {
     }
     // A word for HEAD: axum answers it wherever it answers GET.
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete] {
+        for operation in [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ] {
             if let Some(operation) = operation {
                 add_problems(operation);
             }
         }
     }
     let components = document.components.get_or_insert_default();
-    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    components
+        .schemas
+        .insert(Problem::name().into_owned(), Problem::schema());
     let mut nested = Vec::new();
     Problem::schemas(&mut nested);
     components.schemas.extend(nested);
     for (name, text) in PROBLEMS.values() {
-        components.responses.insert((*name).to_owned(), RefOr::T(problem_response(text)));
+        components
+            .responses
+            .insert((*name).to_owned(), RefOr::T(problem_response(text)));
     }
     document
 }
@@ -180,15 +201,54 @@ static PROBLEMS: std::sync::LazyLock<BTreeMap<&str, (&str, &str)>> =
             ("400", ("InvalidArgument", "The request makes no sense")),
             ("404", ("NotFound", "There is no such thing")),
             ("408", ("UploadStopped", "The upload stopped halfway")),
-            ("406", ("NotAcceptable", "There is no such form of the answer")),
-            ("409", ("Conflict", "It exists already, or something else was faster, or it was cancelled")),
+            (
+                "406",
+                ("NotAcceptable", "There is no such form of the answer"),
+            ),
+            (
+                "409",
+                (
+                    "Conflict",
+                    "It exists already, or something else was faster, or it was cancelled",
+                ),
+            ),
             ("412", ("PreconditionFailed", "The ETag is another")),
-            ("413", ("LimitExceeded", "A limit of size, time or memory was reached")),
-            ("415", ("UnsupportedMediaType", "The body has another media type than is taken")),
-            ("416", ("RangeNotSatisfiable", "The range is behind the end")),
-            ("422", ("InvalidData", "The data break their rules, or this build cannot do it")),
-            ("500", ("Internal", "The server failed, or stored data are damaged")),
-            ("503", ("Unavailable", "The service or its store does not answer; see `retryable` and `outcome`")),
+            (
+                "413",
+                (
+                    "LimitExceeded",
+                    "A limit of size, time or memory was reached",
+                ),
+            ),
+            (
+                "415",
+                (
+                    "UnsupportedMediaType",
+                    "The body has another media type than is taken",
+                ),
+            ),
+            (
+                "416",
+                ("RangeNotSatisfiable", "The range is behind the end"),
+            ),
+            (
+                "422",
+                (
+                    "InvalidData",
+                    "The data break their rules, or this build cannot do it",
+                ),
+            ),
+            (
+                "500",
+                ("Internal", "The server failed, or stored data are damaged"),
+            ),
+            (
+                "503",
+                (
+                    "Unavailable",
+                    "The service or its store does not answer; see `retryable` and `outcome`",
+                ),
+            ),
             ("507", ("StorageFull", "The store is full")),
         ])
     });
@@ -201,10 +261,23 @@ fn problem_response(text: &str) -> Response {
         .build()
 }
 
+/// What is written where it is used, as all of ours is.
+fn inline<T>(part: &RefOr<T>) -> Option<&T> {
+    match part {
+        RefOr::T(part) => Some(part),
+        RefOr::Ref(_) => None,
+    }
+}
+
 fn add_problems(operation: &mut Operation) {
-    let parameters = operation.parameters.iter().flatten();
+    let parameters: Vec<&Parameter> = operation
+        .parameters
+        .iter()
+        .flatten()
+        .filter_map(inline)
+        .collect();
     let (mut in_path, mut in_query, mut ranged) = (false, false, false);
-    for parameter in parameters {
+    for parameter in &parameters {
         match parameter.parameter_in {
             ParameterIn::Path => in_path = true,
             ParameterIn::Query => in_query = true,
@@ -216,9 +289,12 @@ fn add_problems(operation: &mut Operation) {
     let takes_files = operation
         .request_body
         .as_ref()
+        .and_then(inline)
         .is_some_and(|body| body.content.contains_key("multipart/form-data"));
     let is_write = operation.responses.responses.contains_key("202");
-    let rows_as_asked = operation.parameters.iter().flatten().any(|p| p.name == "Accept");
+    let rows_as_asked = parameters
+        .iter()
+        .any(|parameter| parameter.name == "Accept");
     let mut statuses = vec!["500", "503"];
     if in_path || has_body || in_query {
         statuses.extend(["400", "422"]);

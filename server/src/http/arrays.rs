@@ -112,12 +112,15 @@ async fn entries(snapshot: &Snapshot, array: &str, wanted: &Block) -> Result<Ran
     let total = snapshot.array(array)?.rows();
     match (wanted.rank, wanted.of, wanted.start, wanted.count) {
         (Some(rank), Some(of), None, None) => {
-            let rows = snapshot.partition(&partition(snapshot, array, wanted)?, Rank::new(rank, of)?);
-            Ok(snapshot.entries(array, rows.await?).await?)
+            let partition = partition(snapshot, array, wanted)?;
+            let rows = snapshot.partition(&partition, Rank::new(rank, of)?).await?;
+            Ok(snapshot.entries(array, rows).await?)
         }
         (None, None, start, count) => {
             if wanted.align.is_some() || wanted.balance.is_some() || wanted.bounds.is_some() {
-                return Err(ApiError::bad("`align`, `balance` and `bounds` go with `rank` and `of`"));
+                return Err(ApiError::bad(
+                    "`align`, `balance` and `bounds` go with `rank` and `of`",
+                ));
             }
             let start = start.unwrap_or(0);
             let end = match count {
@@ -126,14 +129,22 @@ async fn entries(snapshot: &Snapshot, array: &str, wanted: &Block) -> Result<Ran
             };
             Ok(start..end)
         }
-        _ => Err(ApiError::bad("give `rank` and `of`, or `start` and `count`, or none of them")),
+        _ => Err(ApiError::bad(
+            "give `rank` and `of`, or `start` and `count`, or none of them",
+        )),
     }
 }
 
 fn partition(snapshot: &Snapshot, array: &str, wanted: &Block) -> Result<Partition> {
-    match (wanted.align.as_deref(), wanted.balance.as_deref(), wanted.bounds.as_deref()) {
+    match (
+        wanted.align.as_deref(),
+        wanted.balance.as_deref(),
+        wanted.bounds.as_deref(),
+    ) {
         (None, None, None) => Ok(Partition::Petsc),
-        (Some("chunk"), None, None) => Ok(Partition::AlignChunk { array: array.to_owned() }),
+        (Some("chunk"), None, None) => Ok(Partition::AlignChunk {
+            array: array.to_owned(),
+        }),
         (None, Some("bytes"), None) => {
             let column = snapshot.array(array)?.column.clone();
             Ok(Partition::BalanceBytes { column })
@@ -143,7 +154,9 @@ fn partition(snapshot: &Snapshot, array: &str, wanted: &Block) -> Result<Partiti
             let bounds = bounds.map_err(|_| ApiError::bad("`bounds` are numbers and commas"))?;
             Ok(Partition::Explicit(bounds))
         }
-        _ => Err(ApiError::bad("give one of `align=chunk`, `balance=bytes` and `bounds`")),
+        _ => Err(ApiError::bad(
+            "give one of `align=chunk`, `balance=bytes` and `bounds`",
+        )),
     }
 }
 

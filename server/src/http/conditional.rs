@@ -53,7 +53,9 @@ pub(super) fn select(headers: &HeaderMap, etag: &str, length: u64) -> Selected {
         return Selected::PreconditionFailed;
     }
     // A weak comparison, as the RFC has it for If-None-Match.
-    if lists(headers, &IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == quoted) {
+    if lists(headers, &IF_NONE_MATCH, |tag| {
+        tag.strip_prefix("W/").unwrap_or(tag) == quoted
+    }) {
         return Selected::NotModified;
     }
     if let Some(validator) = headers.get(IF_RANGE)
@@ -95,12 +97,14 @@ fn parse_range(text: &str, length: u64) -> Selected {
     let range = match (number(first.trim()), number(last.trim())) {
         (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(length),
         (Some(first), None) if last.trim().is_empty() => first..length,
-        (None, Some(suffix)) if first.trim().is_empty() => {
-            length.saturating_sub(suffix)..length
-        }
+        (None, Some(suffix)) if first.trim().is_empty() => length.saturating_sub(suffix)..length,
         _ => return Selected::Whole,
     };
-    if range.start < range.end { Selected::Part(range) } else { Selected::Unsatisfiable }
+    if range.start < range.end {
+        Selected::Part(range)
+    } else {
+        Selected::Unsatisfiable
+    }
 }
 
 impl Representation {
@@ -131,9 +135,11 @@ impl Representation {
             set(CONTENT_RANGE, &format!("bytes */{}", self.length));
             let detail = format!("the range begins behind the last of {} bytes", self.length);
             let code = ErrorCode::InvalidArgument;
-            response
-                .extensions_mut()
-                .insert(ApiError::with_status(code, StatusCode::RANGE_NOT_SATISFIABLE, detail));
+            response.extensions_mut().insert(ApiError::with_status(
+                code,
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                detail,
+            ));
             return Ok(response);
         }
         set(ETAG, &format!("\"{}\"", self.etag));
@@ -147,7 +153,10 @@ impl Representation {
         }
         if let Selected::Part(range) = selected {
             let (first, last) = (range.start, range.end - 1);
-            set(CONTENT_RANGE, &format!("bytes {first}-{last}/{}", self.length));
+            set(
+                CONTENT_RANGE,
+                &format!("bytes {first}-{last}/{}", self.length),
+            );
         }
         Ok(response)
     }
@@ -197,11 +206,23 @@ mod tests {
         assert_eq!(with(&[(IF_MATCH, "*")]), Selected::Whole);
         assert_eq!(with(&[(IF_MATCH, "W/\"e\"")]), Selected::PreconditionFailed);
         assert_eq!(with(&[(IF_MATCH, "\"x\"")]), Selected::PreconditionFailed);
-        assert_eq!(with(&[(IF_NONE_MATCH, "\"x\", W/\"e\"")]), Selected::NotModified);
+        assert_eq!(
+            with(&[(IF_NONE_MATCH, "\"x\", W/\"e\"")]),
+            Selected::NotModified
+        );
         assert_eq!(with(&[(IF_NONE_MATCH, "\"x\"")]), Selected::Whole);
         let range = (RANGE, "bytes=0-3");
-        assert_eq!(with(&[range.clone(), (IF_RANGE, "\"e\"")]), Selected::Part(0..4));
-        assert_eq!(with(&[range.clone(), (IF_RANGE, "W/\"e\"")]), Selected::Whole);
-        assert_eq!(with(&[range, (IF_RANGE, "Mon, 01 Jan 2024 00:00:00 GMT")]), Selected::Whole);
+        assert_eq!(
+            with(&[range.clone(), (IF_RANGE, "\"e\"")]),
+            Selected::Part(0..4)
+        );
+        assert_eq!(
+            with(&[range.clone(), (IF_RANGE, "W/\"e\"")]),
+            Selected::Whole
+        );
+        assert_eq!(
+            with(&[range, (IF_RANGE, "Mon, 01 Jan 2024 00:00:00 GMT")]),
+            Selected::Whole
+        );
     }
 }

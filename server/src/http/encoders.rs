@@ -18,5 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 ))]
 async fn list_encoders(Extract(state): Extract<State>) -> axum::Json<Encoders> {
     let encoders = state.engine().encoders();
-    axum::Json(Encoders { encoders: encoders.iter().map(wire::encoder).collect() })
+    axum::Json(Encoders {
+        encoders: encoders.iter().map(wire::encoder).collect(),
+    })
 }

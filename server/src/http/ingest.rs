@@ -20,7 +20,9 @@ const MAX_FILES: usize = 10_000;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     // Uploads have a bound of their own.
-    OpenApiRouter::new().routes(routes!(ingest)).layer(DefaultBodyLimit::disable())
+    OpenApiRouter::new()
+        .routes(routes!(ingest))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Load files into a table
@@ -59,7 +61,12 @@ async fn ingest(
     let key = idempotency_key(&headers)?;
     let mut ingest = options(table, &params)?;
     for name in ingest.encoders.iter().flatten() {
-        if !state.engine().encoders().iter().any(|known| known.spec.encoder == *name) {
+        if !state
+            .engine()
+            .encoders()
+            .iter()
+            .any(|known| known.spec.encoder == *name)
+        {
             return Err(ApiError::not_found("encoder", name));
         }
     }
@@ -69,7 +76,11 @@ async fn ingest(
         // The body was sent before: its names are not known yet, so only the table is compared.
         let same = job.kind == penstock_openapi::JobKind::Ingest
             && job.table.as_deref() == Some(ingest.table.as_str());
-        return if same { answer(&state, &headers, job).await } else { Err(other_work()) };
+        return if same {
+            answer(&state, &headers, job).await
+        } else {
+            Err(other_work())
+        };
     }
     let ticket = state.jobs().ticket()?;
     let uploaded = receive(&state, &ticket, params.name.as_deref(), request).await;
@@ -82,7 +93,10 @@ async fn ingest(
             return Err(error);
         }
     }
-    let job = state.jobs().submit(ticket, JobRequest::Ingest(ingest), key).await?;
+    let job = state
+        .jobs()
+        .submit(ticket, JobRequest::Ingest(ingest), key)
+        .await?;
     answer(&state, &headers, job).await
 }
 
@@ -97,16 +111,27 @@ fn options(table: TableName, params: &IngestParams) -> Result<Ingest> {
     let kind: Option<Kind> = word_option(params.kind.as_ref())?;
     let encoders = params.encoder.as_deref().map(|text| match text {
         "none" => Vec::new(),
-        names => names.split(',').map(|name| name.trim().to_owned()).collect(),
+        names => names
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .collect(),
     });
     let skip_errors = match params.on_error.as_deref() {
         None | Some("fail") => false,
         Some("skip") => true,
         Some(other) => {
-            return Err(ApiError::bad(format!("`on_error` is `fail` or `skip`, not `{other}`")));
+            return Err(ApiError::bad(format!(
+                "`on_error` is `fail` or `skip`, not `{other}`"
+            )));
         }
     };
-    Ok(Ingest { table, files: Vec::new(), kind, encoders, skip_errors })
+    Ok(Ingest {
+        table,
+        files: Vec::new(),
+        kind,
+        encoders,
+        skip_errors,
+    })
 }
 
 /// Takes the files to the spool; answers their names.
@@ -116,7 +141,9 @@ async fn receive(
     name: Option<&str>,
     request: Request,
 ) -> Result<Vec<String>> {
-    tokio::fs::create_dir_all(&ticket.folder).await.map_err(spool)?;
+    tokio::fs::create_dir_all(&ticket.folder)
+        .await
+        .map_err(spool)?;
     let config = state.config();
     let mut budget = Budget::new(config.max_upload_bytes, config.upload_silence);
     if !is_form(request.headers()) {
@@ -132,14 +159,20 @@ async fn receive(
         .await
         .map_err(|error| ApiError::bad(error.body_text()))?;
     let mut names = Vec::new();
-    while let Some(field) =
-        budget.patient(form.next_field()).await?.map_err(|error| form_error(&error))?
+    while let Some(field) = budget
+        .patient(form.next_field())
+        .await?
+        .map_err(|error| form_error(&error))?
     {
         let name = field.file_name().and_then(file_name).ok_or_else(|| {
-            ApiError::bad("each part of the form must be a file with its name; options are in the query")
+            ApiError::bad(
+                "each part of the form must be a file with its name; options are in the query",
+            )
         })?;
         if names.len() == MAX_FILES {
-            return Err(ApiError::bad(format!("more than {MAX_FILES} files in one request")));
+            return Err(ApiError::bad(format!(
+                "more than {MAX_FILES} files in one request"
+            )));
         }
         let path = ticket.folder.join(names.len().to_string());
         save_field(field, &path, &mut budget).await?;
@@ -155,5 +188,10 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"))
+        .is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("multipart/form-data")
+        })
 }

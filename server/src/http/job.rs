@@ -19,7 +19,9 @@ use crate::jobs::JobRequest;
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(list_jobs)).routes(routes!(get_job, cancel_job))
+    OpenApiRouter::new()
+        .routes(routes!(list_jobs))
+        .routes(routes!(get_job, cancel_job))
 }
 
 /// Jobs, newest first
@@ -36,7 +38,9 @@ async fn list_jobs(
     if !(1..=1000).contains(&limit) {
         return Err(ApiError::bad("`limit` must be between 1 and 1000"));
     }
-    Ok(axum::Json(Jobs { jobs: state.jobs().list(params.state, limit as usize) }))
+    Ok(axum::Json(Jobs {
+        jobs: state.jobs().list(params.state, limit as usize),
+    }))
 }
 
 /// One job
@@ -60,7 +64,8 @@ async fn get_job(
         return Ok(axum::Json(job));
     }
     let job = state.jobs().get(&id).await?;
-    job.map(axum::Json).ok_or_else(|| ApiError::not_found("job", &id))
+    job.map(axum::Json)
+        .ok_or_else(|| ApiError::not_found("job", &id))
 }
 
 /// Cancel a job
@@ -75,15 +80,20 @@ async fn cancel_job(
     Path(id): Path<String>,
 ) -> Result<axum::Json<Job>> {
     let job = state.jobs().cancel(&id).await?;
-    job.map(axum::Json).ok_or_else(|| ApiError::not_found("job", &id))
+    job.map(axum::Json)
+        .ok_or_else(|| ApiError::not_found("job", &id))
 }
 
 /// The caller's idempotency key.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     match value.to_str() {
         Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
-        _ => Err(ApiError::bad("an Idempotency-Key is 1 to 255 visible ASCII characters")),
+        _ => Err(ApiError::bad(
+            "an Idempotency-Key is 1 to 255 visible ASCII characters",
+        )),
     }
 }
 
@@ -107,7 +117,10 @@ pub(super) async fn begin(
     request: JobRequest,
 ) -> Result<Response> {
     let key = idempotency_key(headers)?;
-    let job = state.jobs().submit(state.jobs().ticket()?, request, key).await?;
+    let job = state
+        .jobs()
+        .submit(state.jobs().ticket()?, request, key)
+        .await?;
     answer(state, headers, job).await
 }
 
@@ -120,9 +133,19 @@ pub(super) async fn answer(state: &State, headers: &HeaderMap, job: Job) -> Resu
             state.jobs().wait(&job.id, wait).await.unwrap_or(job)
         }
         Some(_) => job,
-        None => return Ok((StatusCode::ACCEPTED, [(LOCATION, location)], axum::Json(job)).into_response()),
+        None => {
+            return Ok((
+                StatusCode::ACCEPTED,
+                [(LOCATION, location)],
+                axum::Json(job),
+            )
+                .into_response());
+        }
     };
-    let applied = (HeaderName::from_static("preference-applied"), "wait".to_owned());
+    let applied = (
+        HeaderName::from_static("preference-applied"),
+        "wait".to_owned(),
+    );
     let headers = [(LOCATION, location), applied];
     match (job.state, job.result, job.error) {
         (JobState::Succeeded, Some(result), _) => {
@@ -134,7 +157,12 @@ pub(super) async fn answer(state: &State, headers: &HeaderMap, job: Job) -> Resu
             Ok((headers, problem).into_response())
         }
         (state, result, error) => {
-            let job = Job { state, result, error, ..job };
+            let job = Job {
+                state,
+                result,
+                error,
+                ..job
+            };
             Ok((StatusCode::ACCEPTED, headers, axum::Json(job)).into_response())
         }
     }
@@ -158,7 +186,11 @@ mod tests {
                 HeaderName::from_static("prefer"),
                 http::HeaderValue::from_static(text),
             )]);
-            assert_eq!(preferred_wait(&headers).map(|wait| wait.as_secs()), expected, "{text}");
+            assert_eq!(
+                preferred_wait(&headers).map(|wait| wait.as_secs()),
+                expected,
+                "{text}"
+            );
         }
     }
 }

@@ -69,10 +69,23 @@ async fn encode(
     Json(request): Json<EncodeRequest>,
 ) -> Result<Response> {
     let table = existing(&state, &table).await?;
-    if !state.engine().encoders().iter().any(|known| known.spec.encoder == request.encoder) {
+    if !state
+        .engine()
+        .encoders()
+        .iter()
+        .any(|known| known.spec.encoder == request.encoder)
+    {
         return Err(ApiError::not_found("encoder", &request.encoder));
     }
-    begin(&state, &headers, JobRequest::Encode { table, encoder: request.encoder }).await
+    begin(
+        &state,
+        &headers,
+        JobRequest::Encode {
+            table,
+            encoder: request.encoder,
+        },
+    )
+    .await
 }
 
 /// Build a vector index
@@ -166,7 +179,10 @@ async fn gc_all(
 fn gc_request(table: Option<TableName>, body: &Bytes) -> Result<JobRequest> {
     let request: GcRequest = options(body)?;
     let older_than_secs = request.older_than_secs.unwrap_or(GC_AGE_SECS);
-    Ok(JobRequest::Gc { table, older_than_secs })
+    Ok(JobRequest::Gc {
+        table,
+        older_than_secs,
+    })
 }
 
 /// Compare data files with their digests
@@ -188,7 +204,15 @@ async fn verify(
 ) -> Result<Response> {
     let table = Some(existing(&state, &table).await?);
     let all_versions = options::<VerifyRequest>(&body)?.all_versions;
-    begin(&state, &headers, JobRequest::Verify { table, all_versions }).await
+    begin(
+        &state,
+        &headers,
+        JobRequest::Verify {
+            table,
+            all_versions,
+        },
+    )
+    .await
 }
 
 /// Compare data files of all tables with their digests
@@ -205,5 +229,13 @@ async fn verify_all(
     body: Bytes,
 ) -> Result<Response> {
     let all_versions = options::<VerifyRequest>(&body)?.all_versions;
-    begin(&state, &headers, JobRequest::Verify { table: None, all_versions }).await
+    begin(
+        &state,
+        &headers,
+        JobRequest::Verify {
+            table: None,
+            all_versions,
+        },
+    )
+    .await
 }

@@ -51,8 +51,10 @@ impl Metrics {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("penstock");
         let requests = Family::default();
-        let latency = Family::new_with_constructor((|| Histogram::new(LATENCIES)) as fn() -> Histogram);
-        let (in_flight, sent, ingested) = (Gauge::default(), Counter::default(), Counter::default());
+        let latency =
+            Family::new_with_constructor((|| Histogram::new(LATENCIES)) as fn() -> Histogram);
+        let (in_flight, sent, ingested) =
+            (Gauge::default(), Counter::default(), Counter::default());
         let jobs = Family::default();
         let started = Gauge::<f64, AtomicU64>::default();
         started.set(chrono::Utc::now().timestamp_millis() as f64 / 1000.0);
@@ -63,9 +65,22 @@ impl Metrics {
             Unit::Seconds,
             latency.clone(),
         );
-        registry.register("http_requests_in_flight", "Requests at work", in_flight.clone());
-        registry.register_with_unit("http_sent", "Bytes of bodies sent", Unit::Bytes, sent.clone());
-        registry.register("rows_ingested", "Records added or updated", ingested.clone());
+        registry.register(
+            "http_requests_in_flight",
+            "Requests at work",
+            in_flight.clone(),
+        );
+        registry.register_with_unit(
+            "http_sent",
+            "Bytes of bodies sent",
+            Unit::Bytes,
+            sent.clone(),
+        );
+        registry.register(
+            "rows_ingested",
+            "Records added or updated",
+            ingested.clone(),
+        );
         registry.register("jobs", "Jobs remembered, by state", jobs.clone());
         registry.register_with_unit(
             "start_time",
@@ -73,18 +88,38 @@ impl Metrics {
             Unit::Seconds,
             started.clone(),
         );
-        Self { registry, requests, latency, in_flight, sent, ingested, jobs, _started: started }
+        Self {
+            registry,
+            requests,
+            latency,
+            in_flight,
+            sent,
+            ingested,
+            jobs,
+            _started: started,
+        }
     }
 
     pub(super) fn begin(&self) -> InFlight {
         self.in_flight.inc();
-        InFlight { gauge: self.in_flight.clone(), sent: self.sent.clone() }
+        InFlight {
+            gauge: self.in_flight.clone(),
+            sent: self.sent.clone(),
+        }
     }
 
     pub(super) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
-        let labels = RouteStatus { method, route: route.to_owned(), status };
+        let labels = RouteStatus {
+            method,
+            route: route.to_owned(),
+            status,
+        };
         self.requests.get_or_create(&labels).inc();
-        self.latency.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
+        self.latency
+            .get_or_create(&Route {
+                route: route.to_owned(),
+            })
+            .observe(took.as_secs_f64());
     }
 
     pub(super) fn ingested(&self, rows: u64) {

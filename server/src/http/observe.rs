@@ -11,8 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
@@ -46,7 +46,10 @@ pub(super) async fn observe(
     let id = request_id(&request);
     let method = method_name(request.method());
     let path = request.uri().path().to_owned();
-    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = matched
+        .as_ref()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let span = tracing::info_span!("request", %id, method, path, route);
     let in_flight = state.metrics().begin();
     let is_probe = PROBES.contains(&route.as_str());
@@ -95,7 +98,13 @@ pub(super) async fn observe(
             tracing::info!(status, latency_ms, "answered");
         }
     });
-    response.map(|inner| Body::new(Counted { inner, in_flight, _permit: permit }))
+    response.map(|inner| {
+        Body::new(Counted {
+            inner,
+            in_flight,
+            _permit: permit,
+        })
+    })
 }
 
 /// The caller's number, where it is fit for a log; else a new one.
@@ -106,7 +115,9 @@ fn request_id(request: &Request) -> String {
         .and_then(|value| value.to_str().ok())
         .filter(|id| {
             (1..=128).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
         })
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
@@ -138,7 +149,9 @@ fn complete(mut response: Response, id: &str, path: &str) -> Response {
                 status if status.is_server_error() => ErrorCode::Internal,
                 _ => ErrorCode::InvalidArgument,
             };
-            let text = status.canonical_reason().unwrap_or("the request was refused");
+            let text = status
+                .canonical_reason()
+                .unwrap_or("the request was refused");
             ApiError::with_status(code, status, text)
         }
         None => return response,
@@ -151,7 +164,12 @@ fn complete(mut response: Response, id: &str, path: &str) -> Response {
     let mut headers = std::mem::take(response.headers_mut());
     headers.remove(CONTENT_LENGTH);
     let (mut parts, body) = completed.into_parts();
-    headers.extend(parts.headers.drain().filter_map(|(name, value)| Some((name?, value))));
+    headers.extend(
+        parts
+            .headers
+            .drain()
+            .filter_map(|(name, value)| Some((name?, value))),
+    );
     parts.headers = headers;
     parts.extensions.clear();
     Response::from_parts(parts, body)
@@ -167,8 +185,12 @@ fn secure(response: &mut Response, id: &str) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers
         .entry(CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// A body whose bytes are counted, and which holds the request's place until its end.

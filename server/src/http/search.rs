@@ -51,7 +51,10 @@ async fn search(
         (wanted, input)
     };
     let mut search = Search::new(table, input);
-    search.version = wanted.version.as_ref().map_or(Ok(VersionRef::Latest), |text| word(text))?;
+    search.version = wanted
+        .version
+        .as_ref()
+        .map_or(Ok(VersionRef::Latest), |text| word(text))?;
     search.column = wanted.column;
     search.k = wanted.k as usize;
     search.metric = word_option(wanted.metric.as_ref())?;
@@ -67,7 +70,9 @@ fn input(wanted: &mut SearchRequest) -> Result<SearchInput> {
         (Some(id), None, None) => Ok(SearchInput::Id(id)),
         (None, Some(text), None) => Ok(SearchInput::Text(text)),
         (None, None, Some(vector)) => Ok(SearchInput::Vector(vector)),
-        _ => Err(ApiError::bad("give exactly one of `id`, `text` and `vector`, or a file as a form")),
+        _ => Err(ApiError::bad(
+            "give exactly one of `id`, `text` and `vector`, or a file as a form",
+        )),
     }
 }
 
@@ -77,7 +82,11 @@ async fn by_file(
     mut request: Request,
 ) -> Result<(SearchRequest, SearchInput)> {
     // Refused before a byte of the file is read.
-    let kind = state.engine().table(table, &VersionRef::Latest).await?.kind();
+    let kind = state
+        .engine()
+        .table(table, &VersionRef::Latest)
+        .await?
+        .kind();
     DefaultBodyLimit::disable().apply(&mut request);
     let mut form = Multipart::from_request(request, state)
         .await
@@ -86,8 +95,10 @@ async fn by_file(
     let mut budget = Budget::new(limit, state.config().upload_silence);
     let mut wanted = SearchRequest::default();
     let mut file = None;
-    while let Some(field) =
-        budget.patient(form.next_field()).await?.map_err(|error| form_error(&error))?
+    while let Some(field) = budget
+        .patient(form.next_field())
+        .await?
+        .map_err(|error| form_error(&error))?
     {
         match field.name() {
             Some("request") => {
@@ -95,7 +106,9 @@ async fn by_file(
                 wanted = serde_json::from_slice(&bytes)
                     .map_err(|error| ApiError::bad(format!("the part `request`: {error}")))?;
                 if wanted.id.is_some() || wanted.text.is_some() || wanted.vector.is_some() {
-                    return Err(ApiError::bad("a search by file takes no `id`, `text` or `vector`"));
+                    return Err(ApiError::bad(
+                        "a search by file takes no `id`, `text` or `vector`",
+                    ));
                 }
             }
             Some("file") if file.is_none() => {
@@ -122,10 +135,7 @@ async fn by_file(
 }
 
 /// A short part of a form.
-async fn short(
-    mut field: axum::extract::multipart::Field<'_>,
-    limit: usize,
-) -> Result<Bytes> {
+async fn short(mut field: axum::extract::multipart::Field<'_>, limit: usize) -> Result<Bytes> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| form_error(&error))? {
         if bytes.len() + chunk.len() > limit {

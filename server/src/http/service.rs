@@ -37,7 +37,9 @@ async fn root() -> axum::Json<Service> {
     (status = 200, description = "It lives", body = Status)
 ))]
 async fn livez() -> axum::Json<Status> {
-    axum::Json(Status { status: "ok".to_owned() })
+    axum::Json(Status {
+        status: "ok".to_owned(),
+    })
 }
 
 /// Whether requests can be answered
@@ -48,10 +50,15 @@ async fn livez() -> axum::Json<Status> {
 ))]
 async fn readyz(Extract(state): Extract<State>) -> Result<axum::Json<Status>> {
     match state.engine().store().table_names().await {
-        Ok(_) => Ok(axum::Json(Status { status: "ok".to_owned() })),
+        Ok(_) => Ok(axum::Json(Status {
+            status: "ok".to_owned(),
+        })),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            Err(ApiError::new(ErrorCode::Unavailable, "the store does not answer"))
+            Err(ApiError::new(
+                ErrorCode::Unavailable,
+                "the store does not answer",
+            ))
         }
     }
 }

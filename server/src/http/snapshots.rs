@@ -35,7 +35,9 @@ pub(super) struct Cache(Mutex<VecDeque<Snapshot>>);
 impl Cache {
     fn get(&self, digest: Sha256Digest) -> Option<Snapshot> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = open.iter().position(|snapshot| snapshot.digest() == digest)?;
+        let at = open
+            .iter()
+            .position(|snapshot| snapshot.digest() == digest)?;
         let found = open.remove(at)?;
         open.push_back(found.clone());
         Some(found)
@@ -59,7 +61,9 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 
 /// The digest that a path names directly.
 fn digest_of(text: &str) -> Option<Sha256Digest> {
-    let bare = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha256-"));
+    let bare = text
+        .strip_prefix("sha256:")
+        .or_else(|| text.strip_prefix("sha256-"));
     bare.unwrap_or(text).parse().ok()
 }
 
@@ -91,7 +95,10 @@ async fn by_name(state: &State, text: &str) -> Result<(Option<String>, Snapshot)
         Some(digest) => Ok((None, open(state, digest).await?)),
         None => {
             let entry = Snapshot::named(state.engine().store(), text).await?;
-            Ok((Some(entry.name.to_string()), open(state, entry.digest).await?))
+            Ok((
+                Some(entry.name.to_string()),
+                open(state, entry.digest).await?,
+            ))
         }
     }
 }
@@ -123,7 +130,10 @@ async fn create_snapshot(
 ) -> Result<Response> {
     let name: SnapshotName = word(&request.name)?;
     let table: TableName = named("table", &request.table)?;
-    let at = request.version.as_ref().map_or(Ok(VersionRef::Latest), |text| word(text))?;
+    let at = request
+        .version
+        .as_ref()
+        .map_or(Ok(VersionRef::Latest), |text| word(text))?;
     let version = state.engine().table(&table, &at).await?.version();
     let request = JobRequest::Snapshot {
         name,
@@ -169,7 +179,13 @@ async fn get_manifest(
 ) -> Result<Response> {
     let snapshot = by_digest(&state, &text).await?;
     let bytes = snapshot.manifest_bytes().clone();
-    document(&method, &headers, snapshot.digest().to_string(), bytes, snapshot.digest())
+    document(
+        &method,
+        &headers,
+        snapshot.digest().to_string(),
+        bytes,
+        snapshot.digest(),
+    )
 }
 
 /// A JSON document that never changes.

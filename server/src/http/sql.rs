@@ -46,7 +46,9 @@ impl Form {
 
     /// The first form of the Accept header that is known.
     fn of(headers: &HeaderMap) -> Result<Self> {
-        let Some(accept) = headers.get(ACCEPT) else { return Ok(Self::Json) };
+        let Some(accept) = headers.get(ACCEPT) else {
+            return Ok(Self::Json);
+        };
         let accept = accept.to_str().unwrap_or_default();
         accept
             .split(',')
@@ -91,14 +93,23 @@ async fn sql(
 ) -> Result<Response> {
     let form = Form::of(&headers)?;
     let mut limits = state.engine().sql_limits().clone();
-    limits.rows = request.max_rows.map_or(limits.rows, |rows| rows.min(limits.rows));
-    limits.time = request
-        .timeout_secs
-        .map_or(limits.time, |secs| Duration::from_secs(secs).min(limits.time));
-    let Answer { schema, versions, mut batches } =
-        state.engine().sql(&request.sql, Some(&limits)).await?;
+    limits.rows = request
+        .max_rows
+        .map_or(limits.rows, |rows| rows.min(limits.rows));
+    limits.time = request.timeout_secs.map_or(limits.time, |secs| {
+        Duration::from_secs(secs).min(limits.time)
+    });
+    let Answer {
+        schema,
+        versions,
+        mut batches,
+    } = state.engine().sql(&request.sql, Some(&limits)).await?;
     // The first rows are waited for, so that what fails at once has a status of its own.
-    let first = batches.next().await.transpose().map_err(penstock::Error::from)?;
+    let first = batches
+        .next()
+        .await
+        .transpose()
+        .map_err(penstock::Error::from)?;
     let batches = stream::iter(first.map(Ok)).chain(batches);
 
     let body = match form {
@@ -128,7 +139,8 @@ enum Broken {
     Json(#[from] serde_json::Error),
 }
 
-type Batches<'a> = std::pin::Pin<Box<dyn futures::Stream<Item = Result<RecordBatch, QueryError>> + Send + 'a>>;
+type Batches<'a> =
+    std::pin::Pin<Box<dyn futures::Stream<Item = Result<RecordBatch, QueryError>> + Send + 'a>>;
 
 fn log(error: &Broken) {
     tracing::warn!(%error, "the answer to a statement broke off");
@@ -149,7 +161,8 @@ fn json(
         }
         Ok(Bytes::from(out))
     });
-    let one = |text: &'static str| stream::once(async move { Ok(Bytes::from_static(text.as_bytes())) });
+    let one =
+        |text: &'static str| stream::once(async move { Ok(Bytes::from_static(text.as_bytes())) });
     one("[").chain(rows).chain(one("]")).inspect_err(log)
 }
 
@@ -168,7 +181,9 @@ fn arrow_stream(
 ) -> impl futures::Stream<Item = Result<Bytes, Broken>> + Send {
     let batches: Batches<'static> = Box::pin(batches);
     stream::try_unfold(Some((writer, batches)), |open| async move {
-        let Some((mut writer, mut batches)) = open else { return Ok(None) };
+        let Some((mut writer, mut batches)) = open else {
+            return Ok(None);
+        };
         match batches.next().await.transpose()? {
             Some(batch) => {
                 writer.write(&batch)?;
@@ -193,7 +208,10 @@ mod tests {
     fn forms() {
         for (accept, expected) in [
             ("*/*", Some(Form::Json)),
-            ("application/vnd.apache.arrow.stream, */*;q=0.1", Some(Form::Arrow)),
+            (
+                "application/vnd.apache.arrow.stream, */*;q=0.1",
+                Some(Form::Arrow),
+            ),
             ("text/html, application/x-ndjson", Some(Form::Lines)),
             ("text/csv", None),
         ] {

@@ -33,7 +33,9 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 ))]
 async fn list_tables(Extract(state): Extract<State>) -> Result<axum::Json<Tables>> {
     let tables = state.engine().tables().await?;
-    Ok(axum::Json(Tables { tables: tables.iter().map(wire::table_summary).collect() }))
+    Ok(axum::Json(Tables {
+        tables: tables.iter().map(wire::table_summary).collect(),
+    }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -61,7 +63,10 @@ async fn describe_table(
     Query(at): Query<At>,
 ) -> Result<axum::Json<TableDescription>> {
     let table: TableName = named("table", &table)?;
-    let found = state.engine().describe(&table, &version(at.version.as_ref())?).await?;
+    let found = state
+        .engine()
+        .describe(&table, &version(at.version.as_ref())?)
+        .await?;
     Ok(axum::Json(wire::table_description(&found)))
 }
 
@@ -104,9 +109,20 @@ async fn list_tags(
     Path(table): Path<String>,
 ) -> Result<axum::Json<Tags>> {
     let table: TableName = named("table", &table)?;
-    let found = state.engine().table(&table, &VersionRef::Latest).await?.tags().await?;
-    let tags = found.iter().map(|(tag, version)| (tag.to_string(), *version)).collect();
-    Ok(axum::Json(Tags { table: table.to_string(), tags }))
+    let found = state
+        .engine()
+        .table(&table, &VersionRef::Latest)
+        .await?
+        .tags()
+        .await?;
+    let tags = found
+        .iter()
+        .map(|(tag, version)| (tag.to_string(), *version))
+        .collect();
+    Ok(axum::Json(Tags {
+        table: table.to_string(),
+        tags,
+    }))
 }
 
 /// Name a version
@@ -129,7 +145,11 @@ async fn set_tag(
     let tag = word(&tag)?;
     let at = version(request.version.as_ref())?;
     let version = state.engine().tag(&table, &tag, &at).await?;
-    Ok(axum::Json(Tag { table: table.to_string(), tag: tag.to_string(), version }))
+    Ok(axum::Json(Tag {
+        table: table.to_string(),
+        tag: tag.to_string(),
+        version,
+    }))
 }
 
 /// Delete rows
@@ -152,6 +172,9 @@ async fn delete_rows(
 ) -> Result<axum::Json<DeleteOutcome>> {
     let table: TableName = named("table", &table)?;
     let key = idempotency_key(&headers)?;
-    let outcome = state.engine().delete(&table, &request.predicate, key).await?;
+    let outcome = state
+        .engine()
+        .delete(&table, &request.predicate, key)
+        .await?;
     Ok(axum::Json(wire::delete_outcome(&table, &outcome)))
 }

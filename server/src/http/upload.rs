@@ -23,14 +23,21 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limit: u64, silence: Duration) -> Self {
-        Self { left: limit, limit, silence }
+        Self {
+            left: limit,
+            limit,
+            silence,
+        }
     }
 
     fn take(&mut self, bytes: usize) -> Result<()> {
         self.left = self.left.checked_sub(bytes as u64).ok_or_else(|| {
             ApiError::new(
                 ErrorCode::LimitExceeded,
-                format!("the upload is larger than the limit of {} bytes", self.limit),
+                format!(
+                    "the upload is larger than the limit of {} bytes",
+                    self.limit
+                ),
             )
         })?;
         Ok(())
@@ -50,13 +57,20 @@ impl Budget {
 
 /// Writes a body to a file.
 pub(super) async fn save_body(body: Body, path: &Path, budget: &mut Budget) -> Result<()> {
-    let chunks = body.into_data_stream().map(|chunk| chunk.map_err(|_| cut()));
+    let chunks = body
+        .into_data_stream()
+        .map(|chunk| chunk.map_err(|_| cut()));
     save(chunks, path, budget).await
 }
 
 /// Writes a part of a form to a file.
 pub(super) async fn save_field(field: Field<'_>, path: &Path, budget: &mut Budget) -> Result<()> {
-    save(field.map(|chunk| chunk.map_err(|error| form_error(&error))), path, budget).await
+    save(
+        field.map(|chunk| chunk.map_err(|error| form_error(&error))),
+        path,
+        budget,
+    )
+    .await
 }
 
 async fn save(
@@ -91,7 +105,11 @@ fn cut() -> ApiError {
 }
 
 pub(super) fn form_error(error: &MultipartError) -> ApiError {
-    ApiError::with_status(ErrorCode::InvalidArgument, error.status(), error.body_text())
+    ApiError::with_status(
+        ErrorCode::InvalidArgument,
+        error.status(),
+        error.body_text(),
+    )
 }
 
 /// The spool's disk failed.

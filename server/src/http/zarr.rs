@@ -51,7 +51,12 @@ async fn get_zarr(
             let sha256 = Sha256Digest::of(&bytes);
             document(&method, &headers, sha256.to_string(), bytes, sha256)
         }
-        ZarrObject::Chunk { array, index, length, crc32c } => {
+        ZarrObject::Chunk {
+            array,
+            index,
+            length,
+            crc32c,
+        } => {
             let etag = format!("{digest}-{array}-{index}");
             let selected = select(&headers, &etag, length);
             let body = match selected.range(length) {

@@ -99,7 +99,11 @@ impl Ingest {
     pub(super) fn read_options(&self) -> ReadOptions {
         ReadOptions {
             kind: self.kind,
-            on_error: if self.skip_errors { OnError::Skip } else { OnError::Fail },
+            on_error: if self.skip_errors {
+                OnError::Skip
+            } else {
+                OnError::Fail
+            },
             ..ReadOptions::default()
         }
     }
@@ -161,7 +165,11 @@ pub(super) fn create_request(
 }
 
 pub(super) const fn scope(all_versions: bool) -> VerifyScope {
-    if all_versions { VerifyScope::AllVersions } else { VerifyScope::Latest }
+    if all_versions {
+        VerifyScope::AllVersions
+    } else {
+        VerifyScope::Latest
+    }
 }
 
 pub(super) const fn age(secs: u64) -> Duration {
@@ -185,7 +193,9 @@ mod text {
     pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -200,7 +210,10 @@ mod text_option {
         value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(ToString::to_string).serialize(serializer)
+        value
+            .as_ref()
+            .map(ToString::to_string)
+            .serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
@@ -232,11 +245,18 @@ mod tests {
                 kind: Some(IndexKind::IvfPq),
                 metric: None,
             },
-            JobRequest::Verify { table: None, all_versions: false },
+            JobRequest::Verify {
+                table: None,
+                all_versions: false,
+            },
         ];
         for request in requests {
             let text = serde_json::to_string(&request).unwrap();
-            assert_eq!(serde_json::from_str::<JobRequest>(&text).unwrap(), request, "{text}");
+            assert_eq!(
+                serde_json::from_str::<JobRequest>(&text).unwrap(),
+                request,
+                "{text}"
+            );
         }
     }
 }

@@ -20,7 +20,10 @@ pub(super) struct Done {
 impl Done {
     fn new(result: &impl serde::Serialize) -> Self {
         // Plain structs of text and numbers: there is nothing in them that JSON cannot say.
-        Self { result: serde_json::to_value(result).unwrap_or_default(), rows_ingested: 0 }
+        Self {
+            result: serde_json::to_value(result).unwrap_or_default(),
+            rows_ingested: 0,
+        }
     }
 }
 
@@ -33,10 +36,14 @@ pub(super) async fn run(
     let started = Instant::now();
     match &record.request {
         JobRequest::Ingest(ingest) => {
-            let inputs = ingest.files.iter().enumerate().map(|(i, name)| Input::Upload {
-                name: name.clone(),
-                path: files.join(i.to_string()),
-            });
+            let inputs = ingest
+                .files
+                .iter()
+                .enumerate()
+                .map(|(i, name)| Input::Upload {
+                    name: name.clone(),
+                    path: files.join(i.to_string()),
+                });
             let request = LoadFiles {
                 table: ingest.table.clone(),
                 inputs: inputs.collect(),
@@ -46,14 +53,22 @@ pub(super) async fn run(
             };
             let loaded = load::run(engine, request, task).await?;
             let rows_ingested = loaded.outcome.added + loaded.outcome.updated;
-            Ok(Done { rows_ingested, ..Done::new(&wire::ingest_result(&loaded)) })
+            Ok(Done {
+                rows_ingested,
+                ..Done::new(&wire::ingest_result(&loaded))
+            })
         }
         JobRequest::Encode { table, encoder } => {
             let outcome = engine.encode(table, encoder, task).await?;
             let outcome = wire::encode_outcome(table, encoder, &outcome, started.elapsed());
             Ok(Done::new(&outcome))
         }
-        JobRequest::Index { table, column, kind, metric } => {
+        JobRequest::Index {
+            table,
+            column,
+            kind,
+            metric,
+        } => {
             let (kind, metric) = (kind.unwrap_or_default(), metric.unwrap_or_default());
             let outcome = engine.index(table, column, kind, metric, task).await?;
             Ok(Done::new(&wire::index_outcome(table, &outcome)))
@@ -62,19 +77,37 @@ pub(super) async fn run(
             let outcomes = engine.compact(table.as_ref(), task).await?;
             Ok(Done::new(&wire::compact_outcomes(&outcomes)))
         }
-        JobRequest::Gc { table, older_than_secs } => {
-            let outcomes = engine.gc(table.as_ref(), age(*older_than_secs), task).await?;
+        JobRequest::Gc {
+            table,
+            older_than_secs,
+        } => {
+            let outcomes = engine
+                .gc(table.as_ref(), age(*older_than_secs), task)
+                .await?;
             Ok(Done::new(&wire::gc_outcomes(&outcomes)))
         }
-        JobRequest::Verify { table, all_versions } => {
-            let reports = engine.verify(table.as_ref(), scope(*all_versions), task).await?;
+        JobRequest::Verify {
+            table,
+            all_versions,
+        } => {
+            let reports = engine
+                .verify(table.as_ref(), scope(*all_versions), task)
+                .await?;
             Ok(Done::new(&wire::verify_reports(&reports)))
         }
-        JobRequest::Snapshot { name, table, version, columns, filter } => {
-            let request =
-                create_request(name, table, *version, columns.as_ref(), filter.as_ref());
+        JobRequest::Snapshot {
+            name,
+            table,
+            version,
+            columns,
+            filter,
+        } => {
+            let request = create_request(name, table, *version, columns.as_ref(), filter.as_ref());
             let created = engine.snapshot_create(request, task).await?;
-            Ok(Done::new(&wire::snapshot(Some(name.as_str()), &created.snapshot)))
+            Ok(Done::new(&wire::snapshot(
+                Some(name.as_str()),
+                &created.snapshot,
+            )))
         }
     }
 }

@@ -43,8 +43,15 @@ impl Spool {
                 taken.push((name, lock));
             }
         }
-        let owner = taken.first().map(|(name, _)| name.clone()).ok_or(io::ErrorKind::ResourceBusy)?;
-        Ok(Self { folder: folder.to_owned(), owner, taken })
+        let owner = taken
+            .first()
+            .map(|(name, _)| name.clone())
+            .ok_or(io::ErrorKind::ResourceBusy)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            owner,
+            taken,
+        })
     }
 
     /// This process's name in the spool.

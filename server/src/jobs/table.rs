@@ -33,7 +33,11 @@ impl Entry {
 
     /// The record as of now.
     pub(super) fn record(&self) -> Record {
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut record = self
+            .record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if self.is_live() && record.attempts > 0 {
             record.progress = progress(&self.task.progress.snapshot());
         }
@@ -88,7 +92,10 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(keep: usize) -> Self {
-        Self { jobs: Mutex::default(), keep }
+        Self {
+            jobs: Mutex::default(),
+            keep,
+        }
     }
 
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Entry>>> {
@@ -115,7 +122,10 @@ impl Table {
     }
 
     pub(super) fn count(&self, state: JobState) -> usize {
-        self.jobs().values().filter(|entry| entry.state() == state).count()
+        self.jobs()
+            .values()
+            .filter(|entry| entry.state() == state)
+            .count()
     }
 
     pub(super) fn waiting(&self) -> usize {
