@@ -24,6 +24,7 @@ use penstock_types::{FeatureSpec, TableName};
 use crate::check::not_finite;
 use crate::commit::{ATTEMPTS, back_off, retie};
 use crate::error::{BoxError, Result, StoreError};
+use crate::scan::READ_AHEAD;
 use crate::store::Store;
 use crate::writer::FragmentWriter;
 
@@ -284,7 +285,8 @@ impl Backfill<'_> {
             .scan_in_order(true)
             .batch_size(self.options.batch_rows.max(1))
             .batch_size_bytes(self.options.batch_bytes.max(1))
-            .batch_readahead(2);
+            .batch_readahead(2)
+            .io_buffer_size(READ_AHEAD);
         Ok(scanner)
     }
 

@@ -15,6 +15,7 @@ use crate::commit::{ATTEMPTS, RowSet, back_off};
 use crate::error::{Result, StoreError};
 use crate::keys::{Outcome, find_between, properties};
 use crate::load::addresses;
+use crate::scan::READ_AHEAD;
 use crate::store::Store;
 
 /// Markers of idempotency keys are kept at least so long.
@@ -260,7 +261,10 @@ async fn matching(name: &TableName, base: &Dataset, predicate: &str) -> Result<R
         .filter(predicate)
         .and_then(|scanner| scanner.empty_project())
         .map_err(unread)?;
-    scanner.with_row_address().scan_in_order(false);
+    scanner
+        .with_row_address()
+        .scan_in_order(false)
+        .io_buffer_size(READ_AHEAD);
     let mut rows = RowSet::default();
     let mut stream = scanner.try_into_stream().await.map_err(unread)?;
     while let Some(batch) = stream.next().await {

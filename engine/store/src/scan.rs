@@ -32,7 +32,7 @@ pub struct Scan {
     pub offset: Option<u64>,
     /// Rows per batch, at most; `None` leaves the choice to the engine.
     pub batch_rows: Option<usize>,
-    /// Bytes per batch, roughly; wins over `batch_rows`.
+    /// Bytes per batch, roughly; with `batch_rows`, whichever is reached first.
     pub batch_bytes: Option<u64>,
     /// Whether rows come in the order in which they are stored. That order is the same every time
     /// for one version.
@@ -65,6 +65,9 @@ impl Scan {
         }
     }
 }
+
+/// What a scan reads ahead of its reader, in bytes. Lance's own default is up to 2 GB.
+pub(crate) const READ_AHEAD: u64 = 64 << 20;
 
 /// `id IN (...)`.
 pub(crate) fn id_in<'a>(ids: impl IntoIterator<Item = &'a str>) -> Expr {
@@ -118,7 +121,9 @@ impl Table {
         if let Some(bytes) = scan.batch_bytes {
             scanner.batch_size_bytes(bytes.max(1));
         }
-        scanner.scan_in_order(scan.ordered);
+        scanner
+            .scan_in_order(scan.ordered)
+            .io_buffer_size(READ_AHEAD);
         if scan.with_row_address {
             scanner.with_row_address();
         }

@@ -14,15 +14,10 @@ fn send<F: Future + Send>(_: F) {}
 
 #[expect(dead_code, reason = "only the types are checked")]
 fn all(
-    store: &Store,
-    table: &Table,
-    name: &TableName,
-    tag: &TagName,
-    at: &VersionRef,
-    spec: &FeatureSpec,
-    encode: Arc<EncodeFn>,
-    mut load: Load,
-    batch: RecordBatch,
+    (store, table): (&Store, &Table),
+    (name, tag, at): (&TableName, &TagName, &VersionRef),
+    (spec, encode): (&FeatureSpec, Arc<EncodeFn>),
+    (mut load, batch): (Load, RecordBatch),
 ) {
     send(Store::open("", StoreOptions::default()));
     send(store.tables());

@@ -16,6 +16,7 @@ use crate::check::Rows;
 use crate::commit::{ATTEMPTS, back_off, retie};
 use crate::error::{Result, StoreError};
 use crate::keys::{Outcome, find_between, properties};
+use crate::scan::READ_AHEAD;
 use crate::seen::key_of;
 
 /// What one attempt to commit came to.
@@ -46,10 +47,10 @@ impl Load {
         let guard = lock.lock().await;
         let outcome = self.commit_fragments(&fragments).await;
         drop(guard);
-        if matches!(outcome, Ok(_) | Err(StoreError::OutcomeUnknown { .. })) {
-            if let Some(writer) = &mut self.writer {
-                writer.keep();
-            }
+        if let Some(writer) = &mut self.writer
+            && matches!(outcome, Ok(_) | Err(StoreError::OutcomeUnknown { .. }))
+        {
+            writer.keep();
         }
         let outcome = outcome?;
         if outcome.changed() && !outcome.replayed {
@@ -246,10 +247,11 @@ impl Load {
         }
         // What was to replace a row that is gone now adds one, and the other way round.
         let counts = &mut self.counts;
-        counts.updated = counts.updated + again.written[0] - lost[0];
-        counts.added = counts.added + lost[0] - again.written[0];
-        counts.windows_updated = counts.windows_updated + again.written[1] - lost[1];
-        counts.windows_added = counts.windows_added + lost[1] - again.written[1];
+        counts.updated = (counts.updated + again.written[0]).saturating_sub(lost[0]);
+        counts.added = (counts.added + lost[0]).saturating_sub(again.written[0]);
+        counts.windows_updated =
+            (counts.windows_updated + again.written[1]).saturating_sub(lost[1]);
+        counts.windows_added = (counts.windows_added + lost[1]).saturating_sub(again.written[1]);
         self.base = Some(latest);
         Ok(None)
     }
@@ -277,7 +279,10 @@ impl Load {
             .with_fragments(fragments)
             .project(&read)
             .map_err(lance)?;
-        scanner.with_row_address().scan_in_order(false);
+        scanner
+            .with_row_address()
+            .scan_in_order(false)
+            .io_buffer_size(READ_AHEAD);
         let mut stream = scanner.try_into_stream().await.map_err(lance)?;
         let io = |source| StoreError::Io {
             what: "reading the ids of the load",

@@ -9,7 +9,7 @@ use penstock_types::{Kind, columns};
 use super::{Load, LoadMode, addresses};
 use crate::check::Rows;
 use crate::error::{Result, StoreError};
-use crate::scan::id_in;
+use crate::scan::{READ_AHEAD, id_in};
 use crate::seen::{Entry, Key, key_of};
 
 /// A row of the table.
@@ -163,7 +163,8 @@ impl Load {
         scanner
             .filter_expr(id_in(ids.iter().copied()))
             .with_row_address()
-            .scan_in_order(false);
+            .scan_in_order(false)
+            .io_buffer_size(READ_AHEAD);
         let mut stream = scanner.try_into_stream().await.map_err(lance)?;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(lance)?;

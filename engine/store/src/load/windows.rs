@@ -15,7 +15,7 @@ use penstock_types::columns;
 
 use super::{Load, addresses, temp_file};
 use crate::error::{Result, StoreError};
-use crate::scan::strings;
+use crate::scan::{READ_AHEAD, strings};
 use crate::seen::{Key, key_of};
 
 /// Windows of the table whose contigs the load replaces.
@@ -94,7 +94,8 @@ impl Load {
         scanner
             .filter_expr(col(columns::PARENT).in_list(contigs, false))
             .with_row_address()
-            .scan_in_order(false);
+            .scan_in_order(false)
+            .io_buffer_size(READ_AHEAD);
         let mut stream = scanner.try_into_stream().await.map_err(lance)?;
         while let Some(batch) = stream.next().await {
             self.note(&batch.map_err(lance)?)?;

@@ -18,13 +18,13 @@ use crate::rows::{
 use crate::s3::S3Server;
 
 /// A place for tables, and how to open it again as another process would.
-pub enum Place {
+pub(crate) enum Place {
     Local(tempfile::TempDir),
     S3(S3Server),
 }
 
 impl Place {
-    pub async fn store(&self) -> Store {
+    pub(crate) async fn store(&self) -> Store {
         match self {
             Self::Local(folder) => {
                 let root = folder.path().to_str().unwrap();

@@ -17,14 +17,14 @@ use penstock_types::{
 
 /// A record: id, sequence, name, contig.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    pub id: String,
-    pub sequence: String,
-    pub name: Option<String>,
-    pub parent: Option<String>,
+pub(crate) struct Record {
+    pub(crate) id: String,
+    pub(crate) sequence: String,
+    pub(crate) name: Option<String>,
+    pub(crate) parent: Option<String>,
 }
 
-pub fn record(id: &str, sequence: &str) -> Record {
+pub(crate) fn record(id: &str, sequence: &str) -> Record {
     Record {
         id: id.into(),
         sequence: sequence.into(),
@@ -33,19 +33,19 @@ pub fn record(id: &str, sequence: &str) -> Record {
     }
 }
 
-pub fn window(id: &str, parent: &str, sequence: &str) -> Record {
+pub(crate) fn window(id: &str, parent: &str, sequence: &str) -> Record {
     Record {
         parent: Some(parent.into()),
         ..record(id, sequence)
     }
 }
 
-pub fn table(name: &str) -> TableName {
+pub(crate) fn table(name: &str) -> TableName {
     TableName::new(name).unwrap()
 }
 
 /// The records as rows of their kind.
-pub fn batch(kind: Kind, source: &str, records: &[Record]) -> RecordBatch {
+pub(crate) fn batch(kind: Kind, source: &str, records: &[Record]) -> RecordBatch {
     let schema = columns::schema(kind);
     let column = |field: &Arc<Field>| -> ArrayRef {
         let each = |f: &dyn Fn(&Record) -> Option<String>| {
@@ -83,14 +83,14 @@ pub fn batch(kind: Kind, source: &str, records: &[Record]) -> RecordBatch {
 }
 
 /// Proteins `p0`, `p1`, ... whose sequence depends on `salt`.
-pub fn proteins(range: std::ops::Range<usize>, salt: &str) -> RecordBatch {
+pub(crate) fn proteins(range: std::ops::Range<usize>, salt: &str) -> RecordBatch {
     let records: Vec<Record> = range
         .map(|n| record(&format!("p{n}"), &format!("MKV{salt}{n}")))
         .collect();
     batch(Kind::Protein, "test.fasta", &records)
 }
 
-pub async fn load(
+pub(crate) async fn load(
     store: &Store,
     name: &TableName,
     kind: Kind,
@@ -107,14 +107,18 @@ pub async fn load(
     load.commit().await
 }
 
-pub async fn load_proteins(store: &Store, name: &TableName, batch: RecordBatch) -> LoadOutcome {
+pub(crate) async fn load_proteins(
+    store: &Store,
+    name: &TableName,
+    batch: RecordBatch,
+) -> LoadOutcome {
     load(store, name, Kind::Protein, &[batch], LoadOptions::default())
         .await
         .unwrap()
 }
 
 /// All ids and sequences, sorted.
-pub async fn contents(table: &Table) -> Vec<(String, String)> {
+pub(crate) async fn contents(table: &Table) -> Vec<(String, String)> {
     let scan = Scan::columns([columns::ID, columns::SEQUENCE]);
     let batches: Vec<RecordBatch> = table.scan(scan).await.unwrap().try_collect().await.unwrap();
     let mut rows = Vec::new();
@@ -137,7 +141,7 @@ pub async fn contents(table: &Table) -> Vec<(String, String)> {
     rows
 }
 
-pub fn spec() -> FeatureSpec {
+pub(crate) fn spec() -> FeatureSpec {
     FeatureSpec {
         encoder: "test-length-v1".into(),
         weights: "ab".repeat(32),
@@ -148,7 +152,7 @@ pub fn spec() -> FeatureSpec {
 }
 
 /// The feature of a test: length and one, null for sequences of `X`.
-pub fn encode(batch: &RecordBatch) -> FixedSizeListArray {
+pub(crate) fn encode(batch: &RecordBatch) -> FixedSizeListArray {
     let sequences = batch
         .column(0)
         .as_any()
@@ -167,7 +171,7 @@ pub fn encode(batch: &RecordBatch) -> FixedSizeListArray {
 }
 
 /// A batch with the test's feature beside its columns.
-pub fn with_feature(batch: &RecordBatch) -> RecordBatch {
+pub(crate) fn with_feature(batch: &RecordBatch) -> RecordBatch {
     let sequences = batch.column_by_name(columns::SEQUENCE).unwrap().clone();
     let only = Schema::new(vec![Field::new("s", DataType::LargeUtf8, false)]);
     let only = RecordBatch::try_new(Arc::new(only), vec![sequences]).unwrap();
@@ -183,7 +187,7 @@ pub fn with_feature(batch: &RecordBatch) -> RecordBatch {
 }
 
 /// How many rows have the test's feature, and the sum of its first element.
-pub async fn feature_sum(table: &Table) -> (u64, f64) {
+pub(crate) async fn feature_sum(table: &Table) -> (u64, f64) {
     let scan = Scan::columns([spec().column()]);
     let batches: Vec<RecordBatch> = table.scan(scan).await.unwrap().try_collect().await.unwrap();
     let (mut rows, mut sum) = (0, 0.0);

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 /// How the server treats conditional writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conditions {
+pub(crate) enum Conditions {
     /// As they should be.
     Honoured,
     /// It does not see them.
@@ -30,7 +30,7 @@ pub enum Conditions {
 }
 
 /// A running server. It ends when it is dropped.
-pub struct S3Server {
+pub(crate) struct S3Server {
     address: SocketAddr,
     folder: tempfile::TempDir,
     task: tokio::task::JoinHandle<()>,
@@ -44,7 +44,7 @@ type Locks = Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>;
 
 impl S3Server {
     /// Starts a server on a free port of 127.0.0.1.
-    pub async fn start(conditions: Conditions) -> Self {
+    pub(crate) async fn start(conditions: Conditions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
@@ -77,12 +77,12 @@ impl S3Server {
     }
 
     /// A root on the server.
-    pub fn uri(&self, prefix: &str) -> String {
+    pub(crate) fn uri(&self, prefix: &str) -> String {
         format!("s3://{BUCKET}/{prefix}")
     }
 
     /// What it takes to reach the server.
-    pub fn options(&self) -> StoreOptions {
+    pub(crate) fn options(&self) -> StoreOptions {
         StoreOptions {
             endpoint: Some(format!("http://{}", self.address)),
             region: Some("us-east-1".into()),
@@ -95,7 +95,7 @@ impl S3Server {
     }
 
     /// Where the server keeps what is below a prefix.
-    pub fn folder(&self, prefix: &str) -> std::path::PathBuf {
+    pub(crate) fn folder(&self, prefix: &str) -> std::path::PathBuf {
         let folder: &Path = self.folder.path();
         folder.join(BUCKET).join(prefix)
     }
