@@ -2,9 +2,13 @@
 //!
 //! DataFusion's operators yield where they read, not where they compute: a cross join makes
 //! billions of rows from two small inputs without a pause. Every operator of a plan is therefore
-//! wrapped: before each batch the wrapper looks at the clock and at the flag that says that nobody
+//! wrapped ([`guarded`]): before each batch the wrapper looks at the clock and at the flag that says that nobody
 //! waits for the answer any more, gives the other tasks of its thread a turn, and counts the rows of
-//! those operators that make more rows than they read.
+//! those operators that make more rows than they read. A join whose condition rejects every pair
+//! makes no rows at all and does not return in between, so the conditions of joins are wrapped as
+//! well ([`condition`]).
+
+mod condition;
 
 use std::fmt;
 use std::pin::Pin;
@@ -88,7 +92,7 @@ pub(crate) fn guarded(
     plan.transform_up(|plan| {
         Ok(Transformed::yes(Arc::new(Guarded {
             counted: multiplies(plan.name()),
-            input: plan,
+            input: condition::guarded(plan, guard)?,
             guard: Arc::clone(guard),
         }) as Arc<dyn ExecutionPlan>))
     })

@@ -76,6 +76,7 @@ async fn a_billion_rows_are_stopped() {
     for sql in [
         format!("SELECT sum(x + y + z) FROM {BILLION}"),
         format!("SELECT count(*) FROM {BILLION} WHERE x * y > z"),
+        "SELECT a.value FROM generate_series(1, 40000) a JOIN generate_series(1, 40000) b ON a.value > b.value + 1000000".to_owned(),
         "SELECT sum(a.value * b.value) FROM generate_series(1, 40000) a, generate_series(1, 40000) b".to_owned(),
     ] {
         let started = Instant::now();
