@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{concat, is_null, take, take_record_batch};
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
-use datafusion::prelude::col;
+use datafusion::prelude::ident;
 use futures::StreamExt;
 use lance::Dataset;
 use lance::dataset::scanner::Scanner;
@@ -294,7 +294,7 @@ impl Backfill<'_> {
     /// makes nothing stay null, and do not cause a file to be written again and again.
     async fn has_something_to_fill(&self, base: &Dataset, fragment: &Fragment) -> Result<bool> {
         let mut scanner = self.scanner(base, fragment, None)?;
-        scanner.filter_expr(col(&self.column).is_null());
+        scanner.filter_expr(ident(&self.column).is_null());
         let mut stream = scanner
             .try_into_stream()
             .await

@@ -19,6 +19,8 @@ use crate::table::Table;
 const ID_INDEX: &str = "id_btree";
 /// Rows from which on a table has it.
 const ID_INDEX_ROWS: usize = 50_000;
+/// Parts of an index before they are merged.
+const SEGMENTS: usize = 8;
 /// Attempts of an index build whose commit collides with other writers.
 const ATTEMPTS: usize = 5;
 
@@ -214,21 +216,27 @@ impl Store {
         let mut attempt = 1;
         loop {
             let mut dataset = self.writer(name).await?;
-            let before = indexes(name, &dataset).await?;
-            if before.iter().all(|index| index.unindexed_rows == 0) {
+            let now = indexes(name, &dataset).await?;
+            let Some(behind) = now.iter().find(|index| index.unindexed_rows > 0) else {
                 return Ok(OptimizeOutcome {
                     version: dataset.version_id(),
-                    indexes: before,
+                    indexes: now,
                 });
-            }
-            let done = dataset.optimize_indices(&OptimizeOptions::default()).await;
+            };
+            let options = OptimizeOptions {
+                // A part for the new rows; where there are many parts, one of all.
+                num_indices_to_merge: (behind.segments >= SEGMENTS).then_some(behind.segments),
+                index_names: Some(vec![behind.name.clone()]),
+                ..OptimizeOptions::default()
+            };
+            let done = dataset.optimize_indices(&options).await;
             match done.map_err(|error| StoreError::lance(name, error)) {
                 Ok(()) => {
-                    let version = dataset.version_id();
-                    return Ok(OptimizeOutcome {
-                        version,
-                        indexes: indexes(name, &dataset).await?,
-                    });
+                    let after = indexes(name, &dataset).await?;
+                    let left = after.iter().find(|index| index.name == behind.name);
+                    if left.is_some_and(|left| left.unindexed_rows >= behind.unindexed_rows) {
+                        return Err(StoreError::Internal("an index was not brought up to date"));
+                    }
                 }
                 Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),

@@ -49,7 +49,6 @@ pub struct Objects {
 #[derive(Debug)]
 pub struct ObjectWriter {
     writer: BufWriter,
-    done: bool,
 }
 
 impl ObjectWriter {
@@ -66,7 +65,6 @@ impl ObjectWriter {
     /// # Errors
     /// The store cannot be written.
     pub async fn finish(mut self) -> Result<()> {
-        self.done = true;
         self.writer
             .shutdown()
             .await
@@ -81,7 +79,6 @@ impl ObjectWriter {
     /// # Errors
     /// The store cannot be written.
     pub async fn abort(mut self) -> Result<()> {
-        self.done = true;
         Ok(self.writer.abort().await?)
     }
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use arrow::array::{Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use datafusion::prelude::{Expr, col, lit};
+use datafusion::prelude::{Expr, ident, lit};
 use futures::{Stream, StreamExt, TryStreamExt};
 use lance::dataset::scanner::Scanner;
 use lance_io::stream::RecordBatchStream;
@@ -71,7 +71,7 @@ pub(crate) const READ_AHEAD: u64 = 64 << 20;
 
 /// `id IN (...)`.
 pub(crate) fn id_in<'a>(ids: impl IntoIterator<Item = &'a str>) -> Expr {
-    col(columns::ID).in_list(ids.into_iter().map(lit).collect(), false)
+    ident(columns::ID).in_list(ids.into_iter().map(lit).collect(), false)
 }
 
 impl Table {
@@ -148,23 +148,10 @@ impl Table {
     /// # Errors
     /// The predicate cannot be read, or the store cannot be.
     pub async fn count_rows(&self, filter: Option<&str>) -> Result<u64> {
-        let Some(filter) = filter else {
-            let rows = self
-                .dataset()
-                .count_rows(None)
-                .await
-                .map_err(|error| StoreError::lance(self.name(), error))?;
-            return Ok(rows as u64);
-        };
-        let mut scanner = self.dataset().scan();
-        scanner
-            .filter(filter)
-            .and_then(|scanner| scanner.empty_project())
-            .map_err(|error| StoreError::predicate(filter, &error))?;
-        scanner
-            .count_rows()
-            .await
-            .map_err(|error| self.scan_error(Some(filter), error))
+        let counted = self.dataset().count_rows(filter.map(str::to_owned)).await;
+        counted
+            .map(|rows| rows as u64)
+            .map_err(|error| self.scan_error(filter, error))
     }
 
     /// The rows with these ids, in the order of the ids. An id that the table lacks is left out,

@@ -9,7 +9,7 @@ use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use datafusion::prelude::{col, lit};
+use datafusion::prelude::{ident, lit};
 use futures::StreamExt;
 use penstock_types::columns;
 
@@ -76,7 +76,7 @@ impl Load {
             Some(any) => any,
             None => {
                 let mut scanner = base.scan();
-                scanner.filter_expr(col(columns::PARENT).is_not_null());
+                scanner.filter_expr(ident(columns::PARENT).is_not_null());
                 scanner
                     .project(&[columns::PARENT])
                     .and_then(|scanner| scanner.limit(Some(1), None))
@@ -92,7 +92,7 @@ impl Load {
         scanner.project(&[columns::ID]).map_err(lance)?;
         let contigs = contigs.iter().map(|&contig| lit(contig)).collect();
         scanner
-            .filter_expr(col(columns::PARENT).in_list(contigs, false))
+            .filter_expr(ident(columns::PARENT).in_list(contigs, false))
             .with_row_address()
             .scan_in_order(false)
             .io_buffer_size(READ_AHEAD);
