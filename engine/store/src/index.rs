@@ -213,33 +213,35 @@ impl Store {
 
     async fn optimize_under(&self, name: &TableName) -> Result<OptimizeOutcome> {
         self.build_id_index(name).await?;
+        let dataset = self.writer(name).await?;
+        // Once each: rows may come faster than they are indexed.
+        for index in indexes(name, &dataset).await? {
+            if index.unindexed_rows > 0 {
+                self.optimize_index(name, &index).await?;
+            }
+        }
+        let dataset = self.writer(name).await?;
+        let indexes = indexes(name, &dataset).await?;
+        Ok(OptimizeOutcome {
+            version: dataset.version_id(),
+            indexes,
+        })
+    }
+
+    async fn optimize_index(&self, name: &TableName, index: &IndexInfo) -> Result<()> {
+        // A part for the new rows; where there are many parts, one of all.
+        let options = match index.segments {
+            parts if parts >= SEGMENTS => OptimizeOptions::merge(parts),
+            _ => OptimizeOptions::default(),
+        };
+        let options = options.index_names(vec![index.name.clone()]);
         let mut attempt = 1;
         loop {
             let mut dataset = self.writer(name).await?;
-            let now = indexes(name, &dataset).await?;
-            let Some(behind) = now.iter().find(|index| index.unindexed_rows > 0) else {
-                return Ok(OptimizeOutcome {
-                    version: dataset.version_id(),
-                    indexes: now,
-                });
-            };
-            let options = OptimizeOptions {
-                // A part for the new rows; where there are many parts, one of all.
-                num_indices_to_merge: (behind.segments >= SEGMENTS).then_some(behind.segments),
-                index_names: Some(vec![behind.name.clone()]),
-                ..OptimizeOptions::default()
-            };
             let done = dataset.optimize_indices(&options).await;
             match done.map_err(|error| StoreError::lance(name, error)) {
-                Ok(()) => {
-                    let after = indexes(name, &dataset).await?;
-                    let left = after.iter().find(|index| index.name == behind.name);
-                    if left.is_some_and(|left| left.unindexed_rows >= behind.unindexed_rows) {
-                        return Err(StoreError::Internal("an index was not brought up to date"));
-                    }
-                }
                 Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
     }

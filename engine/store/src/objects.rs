@@ -233,10 +233,7 @@ impl Objects {
     /// The key is none.
     pub fn writer(&self, key: &str) -> Result<ObjectWriter> {
         let writer = BufWriter::new(self.store.clone(), self.path(key)?);
-        Ok(ObjectWriter {
-            writer,
-            done: false,
-        })
+        Ok(ObjectWriter { writer })
     }
 
     /// Removes an object; removing what is not there is no error.
