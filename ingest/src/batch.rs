@@ -145,8 +145,8 @@ pub(crate) struct Sink {
 }
 
 pub(crate) enum Rows {
-    Protein(ProteinRows),
-    Dna(DnaRows),
+    Protein(Box<ProteinRows>),
+    Dna(Box<DnaRows>),
     /// A mesh file arrives as a batch of its own.
     Mesh(Option<RecordBatch>),
 }
@@ -158,8 +158,8 @@ impl Sink {
     pub(crate) fn new(kind: Kind, batch_bytes: usize, windows: Option<Windows>) -> Self {
         let batch_bytes = batch_bytes.clamp(1, LARGEST_BATCH);
         let rows = match kind {
-            Kind::Protein => Rows::Protein(ProteinRows::default()),
-            Kind::Dna => Rows::Dna(DnaRows::new(windows, batch_bytes)),
+            Kind::Protein => Rows::Protein(Box::default()),
+            Kind::Dna => Rows::Dna(Box::new(DnaRows::new(windows, batch_bytes))),
             Kind::Mesh => Rows::Mesh(None),
         };
         Self { rows, batch_bytes }

@@ -5,8 +5,7 @@
 //! last base) bound it, `strand` is `+`, `-` or null where both occur, and `qualifiers` maps each
 //! name to the array of its values (empty for a flag such as `/pseudo`).
 //!
-//! The parser is our own: gb-io's errors have no position, and it reads a record's features into
-//! owned trees before the sequence is seen.
+//! The parser is our own: gb-io's errors (`SyntaxError(String)`) do not say where.
 
 mod feature;
 

@@ -309,10 +309,8 @@ impl MmCif {
                 "label_atom_id",
                 "label_comp_id",
             ] {
-                if !names
-                    .iter()
-                    .any(|name| name["_atom_site.".len().min(name.len())..] == *needed)
-                {
+                let is_needed = |name: &String| name.strip_prefix("_atom_site.") == Some(needed);
+                if !names.iter().any(is_needed) {
                     let expected = format!("a column `{needed}` in `_atom_site`");
                     return Err(ctx.malformed(self.tokens.position(), expected, "none"));
                 }

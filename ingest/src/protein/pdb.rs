@@ -1,7 +1,7 @@
 //! PDB files. Columns after the wwPDB format description, version 3.3.
 //!
-//! The parser is our own: a row needs residues and C-alphas, in constant time per line and with the
-//! line in every error; pdbtbx builds every atom of every model as an object first.
+//! The parser is our own: a row needs residues and C-alphas, while pdbtbx keeps every atom of every
+//! model, with its remarks and bonds, before it hands anything out.
 
 use crate::batch::Sink;
 use crate::letters::show_text;

@@ -308,11 +308,12 @@ impl Draft {
         self.in_sequence |= atom.in_sequence;
         match atom.name {
             // Calcium is called CA as well.
-            "CA" if !atom.element.eq_ignore_ascii_case("CA") && atom.component != "CA" => {
-                if self
+            "CA" if atom.element.eq_ignore_ascii_case("CA") || atom.component == "CA" => {}
+            "CA" => {
+                let best = self
                     .ca
-                    .is_none_or(|(occupancy, _)| atom.occupancy > occupancy)
-                {
+                    .map_or(f32::NEG_INFINITY, |(occupancy, _)| occupancy);
+                if atom.occupancy > best {
                     self.ca = Some((atom.occupancy, atom.xyz));
                 }
             }

@@ -68,7 +68,9 @@ fn zip(members: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn packings() -> Vec<(Compression, fn(&[u8]) -> Vec<u8>)> {
+type Packing = (Compression, fn(&[u8]) -> Vec<u8>);
+
+fn packings() -> Vec<Packing> {
     vec![
         (Compression::Gzip, gzip),
         (Compression::Bgzf, |bytes| bgzf(bytes, 1000)),

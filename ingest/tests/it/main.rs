@@ -1,5 +1,7 @@
 //! Reads real files, damaged files and files made up by the test.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod compression;
 mod corpus;
 mod layouts;
