@@ -85,23 +85,44 @@ impl Client {
         &self,
         make: impl AsyncFn() -> Result<RequestBuilder>,
     ) -> Result<Response> {
-        let mut pause = FIRST_PAUSE;
-        let mut attempt = 1;
+        let mut repetition = Repetition::default();
         loop {
-            let (error, asked) = match make().await?.send().await {
-                Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) => {
-                    let asked = retry_after(&response);
-                    (self.failure(response).await, asked)
-                }
-                Err(error) => (self.transport(error), None),
+            let failed = match self.judge(make().await?.send().await).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
             };
-            if attempt == ATTEMPTS || !error.is_worth_repeating() {
-                return Err(error);
+            repetition.wait(failed).await?;
+        }
+    }
+
+    /// Gets bytes. The future may move between threads, which that of [`Self::send`] may not.
+    pub(crate) async fn bytes(&self, segments: &[&str]) -> Result<bytes::Bytes> {
+        let mut repetition = Repetition::default();
+        loop {
+            let sent = self.request(Method::GET, segments).send().await;
+            let failed = match self.judge(sent).await {
+                Ok(response) => match response.bytes().await {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(error) => (self.transport(error), None),
+                },
+                Err(failed) => failed,
+            };
+            repetition.wait(failed).await?;
+        }
+    }
+
+    /// The answer if it is a good one; else the error, and the pause that the server asks for.
+    async fn judge(
+        &self,
+        sent: reqwest::Result<Response>,
+    ) -> Result<Response, (Error, Option<Duration>)> {
+        match sent {
+            Ok(response) if response.status().is_success() => Ok(response),
+            Ok(response) => {
+                let asked = retry_after(&response);
+                Err((self.failure(response).await, asked))
             }
-            tokio::time::sleep(asked.unwrap_or(pause).clamp(pause, LONGEST_PAUSE)).await;
-            pause *= 2;
-            attempt += 1;
+            Err(error) => Err((self.transport(error), None)),
         }
     }
 
@@ -168,6 +189,35 @@ impl Client {
             Ok(request)
         };
         self.read(self.send(make).await?).await
+    }
+}
+
+/// Pauses between the attempts of one request.
+struct Repetition {
+    attempt: u32,
+    pause: Duration,
+}
+
+impl Default for Repetition {
+    fn default() -> Self {
+        Self {
+            attempt: 1,
+            pause: FIRST_PAUSE,
+        }
+    }
+}
+
+impl Repetition {
+    /// Waits until the next attempt, or hands the error back where there is none.
+    async fn wait(&mut self, (error, asked): (Error, Option<Duration>)) -> Result<()> {
+        if self.attempt == ATTEMPTS || !error.is_worth_repeating() {
+            return Err(error);
+        }
+        let pause = asked.unwrap_or(self.pause).clamp(self.pause, LONGEST_PAUSE);
+        tokio::time::sleep(pause).await;
+        self.pause *= 2;
+        self.attempt += 1;
+        Ok(())
     }
 }
 

@@ -303,6 +303,26 @@ impl Client {
         self.get(&["v1", "snapshots", name_or_digest], &[]).await
     }
 
+    /// The manifest of a snapshot, byte for byte as its digest was taken.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn manifest(&self, digest: &str) -> Result<bytes::Bytes> {
+        self.bytes(&["v1", "snapshots", digest, "manifest.json"])
+            .await
+    }
+
+    /// An object of a snapshot's Zarr tree: a `zarr.json`, or a chunk such as
+    /// `ca_xyz/values/c/0/0`.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn zarr_object(&self, digest: &str, key: &str) -> Result<bytes::Bytes> {
+        let mut segments = vec!["v1", "snapshots", digest, "zarr", "raw"];
+        segments.extend(key.split('/'));
+        self.bytes(&segments).await
+    }
+
     /// Jobs, newest first.
     ///
     /// # Errors

@@ -99,12 +99,13 @@ struct Global {
         global = true,
         value_name = "URL",
         env = "AWS_ENDPOINT_URL",
+        hide_short_help = true,
         hide_env_values = true
     )]
     s3_endpoint: Option<String>,
 
     /// Region of the bucket [env: AWS_REGION, AWS_DEFAULT_REGION]
-    #[arg(long, global = true, value_name = "REGION")]
+    #[arg(long, global = true, value_name = "REGION", hide_short_help = true)]
     s3_region: Option<String>,
 }
 
@@ -174,17 +175,22 @@ fn usage(error: &clap::Error, wants_json: bool) -> ExitCode {
 }
 
 async fn run(
-    cli: Cli,
+    mut cli: Cli,
     matches: &ArgMatches,
     environment: Environment,
     program: String,
     ui: &Ui,
 ) -> Result<ExitCode, CliError> {
     let given = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
-    if given("store") && given("server") {
-        return Err(CliError::usage(
-            "--store and --server exclude each other: a server has its own store",
-        ));
+    match (given("store"), given("server")) {
+        (true, true) => {
+            return Err(CliError::usage(
+                "--store and --server exclude each other: a server has its own store",
+            ));
+        }
+        // What is written on the command line is meant, whatever PENSTOCK_SERVER says.
+        (true, false) => cli.global.server = None,
+        _ => {}
     }
     let store_given = matches.value_source("store") != Some(ValueSource::DefaultValue);
     let context = Context {

@@ -84,6 +84,9 @@ pub enum ExportError {
         /// The type asked for.
         to: DType,
     },
+    /// A chunk could not be fetched from where the snapshot is.
+    #[error("a chunk could not be fetched: {0}")]
+    Fetch(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Rows outside of the array.
     #[error("rows {start}..{end} are not within the {length} of `{array}`")]
     Rows {
@@ -260,6 +263,7 @@ impl ExportError {
             Self::BlockTooLarge { .. } | Self::RowTooLarge(_) => ErrorCode::LimitExceeded,
             Self::Corrupt { .. } => ErrorCode::Corrupt,
             Self::Cancelled => ErrorCode::Cancelled,
+            Self::Fetch(_) => ErrorCode::Unavailable,
             Self::Store(error) => error.code(),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {

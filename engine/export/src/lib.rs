@@ -28,7 +28,7 @@ pub use export::{ExportRequest, Exported, Format};
 pub use manifest::{Array, Chunk, Column, Manifest, Role};
 pub use partition::{Partition, Rank};
 pub use rows::{BlockRequest, Order, RowBlock};
-pub use snapshot::{Snapshot, SnapshotEntry, VerifyReport, ZarrObject};
+pub use snapshot::{FetchFn, Snapshot, SnapshotEntry, VerifyReport, ZarrObject};
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use penstock_store::{Objects, Store};
 use penstock_types::{Sha256Digest, SnapshotName};
@@ -156,13 +157,28 @@ impl VerifyReport {
 #[derive(Clone)]
 pub struct Snapshot(Arc<Inner>);
 
+/// Reads an object of the Zarr tree from elsewhere, by its key.
+pub type FetchFn = dyn Fn(
+        String,
+    )
+        -> BoxFuture<'static, std::result::Result<Bytes, Box<dyn std::error::Error + Send + Sync>>>
+    + Send
+    + Sync;
+
+/// Where the chunks are.
+enum Tree {
+    /// In a store, below this prefix.
+    Stored(Objects, String),
+    /// Elsewhere: a server that serves the snapshot.
+    Fetched(Arc<FetchFn>),
+}
+
 struct Inner {
-    objects: Objects,
+    tree: Tree,
     digest: Sha256Digest,
     manifest: Manifest,
     bytes: Bytes,
     schema: SchemaRef,
-    data: String,
     documents: BTreeMap<String, Bytes>,
 }
 
@@ -272,14 +288,33 @@ impl Snapshot {
         let manifest = Manifest::decode(&bytes, digest)?;
         let documents = zarr_documents(&manifest, digest)?;
         Ok(Some(Self(Arc::new(Inner {
-            objects: objects.clone(),
+            tree: Tree::Stored(objects.clone(), data_key(&pointer.data)),
             digest,
             schema: manifest.schema(),
             manifest,
             bytes,
-            data: data_key(&pointer.data),
             documents,
         }))))
+    }
+
+    /// A snapshot whose chunks come from elsewhere, such as from a server: `fetch` reads them by
+    /// their keys in the Zarr tree. Each is compared with the manifest, and the manifest with the
+    /// digest, so that nobody on the way can change anything unseen.
+    ///
+    /// # Errors
+    /// The bytes are not the manifest of that digest, or one newer than this program.
+    pub fn remote(digest: Sha256Digest, manifest: Bytes, fetch: Arc<FetchFn>) -> Result<Self> {
+        let bytes = manifest;
+        let manifest = Manifest::decode(&bytes, digest)?;
+        let documents = zarr_documents(&manifest, digest)?;
+        Ok(Self(Arc::new(Inner {
+            tree: Tree::Fetched(fetch),
+            digest,
+            schema: manifest.schema(),
+            manifest,
+            bytes,
+            documents,
+        })))
     }
 
     /// SHA-256 of the manifest's bytes.
@@ -318,7 +353,13 @@ impl Snapshot {
     /// # Errors
     /// The store has no URL for it.
     pub fn location(&self) -> Result<String> {
-        Ok(self.0.objects.url(&self.0.data)?)
+        match &self.0.tree {
+            Tree::Stored(objects, prefix) => Ok(objects.url(prefix)?),
+            Tree::Fetched(_) => Err(ExportError::NotFound {
+                what: "place in a store of snapshot",
+                name: self.0.digest.to_string(),
+            }),
+        }
     }
 
     /// The array of this name.
@@ -393,12 +434,13 @@ impl Snapshot {
             object: key.clone(),
             problem,
         };
-        let bytes = self
-            .0
-            .objects
-            .get_opt(&format!("{}/{key}", self.0.data))
-            .await?
-            .ok_or_else(|| corrupt(Damage::Missing))?;
+        let bytes = match &self.0.tree {
+            Tree::Stored(objects, prefix) => objects
+                .get_opt(&format!("{prefix}/{key}"))
+                .await?
+                .ok_or_else(|| corrupt(Damage::Missing))?,
+            Tree::Fetched(fetch) => fetch(key.clone()).await.map_err(ExportError::Fetch)?,
+        };
         crc::check(&bytes, chunk).map_err(corrupt)?;
         Ok(bytes)
     }

@@ -226,7 +226,7 @@ impl Tour<'_> {
             filter: None,
         };
         let task = Task::default();
-        let work = self.engine.snapshot_create(request, &task);
+        let work = self.engine.snapshot_create(&request, &task);
         let snapshot: Snapshot = match watch(self.ui(), SNAPSHOT, &task, work).await {
             Ok(created) => wire::snapshot(Some(SNAPSHOT), &created.snapshot),
             // The table has changed since the first run: its snapshot has not.
@@ -245,15 +245,17 @@ impl Tour<'_> {
 
     async fn export(&mut self, out: &Path) -> Result<(), CliError> {
         self.title("5. Pull: chunked arrays for another program")?;
-        let work = export::write(
+        let snapshot = self.engine.snapshot(SNAPSHOT).await?;
+        let out_folder = out.to_owned();
+        let written = export::write(
             self.context,
-            self.engine,
+            &snapshot,
             SNAPSHOT,
             Format::Zarr,
-            out.to_owned(),
+            out_folder,
             None,
-        );
-        let written = work.await?;
+        )
+        .await?;
         let shown = export::show(self.ui(), &written);
         let arguments = format!("export {SNAPSHOT} --format zarr --out {}", out.display());
         self.step(&arguments, &written, &shown)?;

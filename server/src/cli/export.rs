@@ -1,11 +1,15 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use futures::FutureExt as _;
 use penstock::Task;
-use penstock::export::{ExportRequest, Format, Rank};
+use penstock::export::{ExportRequest, Format, Rank, Snapshot};
+use penstock_client::Client;
+use penstock_types::digest::DigestError;
 use serde::Serialize;
 
 use super::progress::watch;
-use super::target::Absent;
+use super::target::{Absent, Target};
 use super::ui::Ui;
 use super::{CliError, Context, help, table};
 
@@ -58,30 +62,49 @@ impl Args {
             }
             _ => None,
         };
-        context.refuse_server("export")?;
-        let engine = context.engine(Absent::Fail).await?;
-        let written = write(context, &engine, &self.name, self.format, self.out, rank).await?;
+        let snapshot = match context.target(Absent::Fail).await? {
+            Target::Local(engine) => engine.snapshot(&self.name).await?,
+            Target::Remote(client) => fetched(client, &self.name).await?,
+        };
+        let written = write(context, &snapshot, &self.name, self.format, self.out, rank).await?;
         context.ui.answer(&written, show)
     }
 }
 
+/// A snapshot that a server has. Only the chunks that an export needs are fetched.
+async fn fetched(client: Client, name: &str) -> Result<Snapshot, CliError> {
+    let digest = client.snapshot(name).await?.digest;
+    let manifest = client.manifest(&digest).await?;
+    let parsed = digest
+        .parse()
+        .map_err(|error: DigestError| CliError::usage(error.to_string()))?;
+    let fetch = move |key: String| {
+        let (client, digest) = (client.clone(), digest.clone());
+        async move { Ok(client.zarr_object(&digest, &key).await?) }.boxed()
+    };
+    Snapshot::remote(parsed, manifest, Arc::new(fetch))
+        .map_err(|error| CliError::Engine(error.into()))
+}
+
 pub(super) async fn write(
     context: &Context<'_>,
-    engine: &penstock::Engine,
+    snapshot: &Snapshot,
     name: &str,
     format: Format,
     out: PathBuf,
     rank: Option<Rank>,
 ) -> Result<Written, CliError> {
-    let digest = engine.snapshot(name).await?.digest().to_string();
     let task = Task::default();
     let mut request = ExportRequest::whole(format, &out);
     request.rank = rank;
-    let work = engine.export(name, request, &task);
-    let exported = watch(context.ui, name, &task, work).await?;
+    request.cancel = Some(task.cancel_fn());
+    task.progress.set_stage("exporting");
+    let exported = watch(context.ui, name, &task, snapshot.export(&request))
+        .await
+        .map_err(penstock::Error::from)?;
     Ok(Written {
         snapshot: name.to_owned(),
-        digest,
+        digest: snapshot.digest().to_string(),
         format: format.to_string(),
         out: out.display().to_string(),
         row_offset: exported.rows.start,

@@ -35,6 +35,7 @@ Look after
   gc         Remove old versions that no tag or snapshot names
   openapi    Print the OpenAPI document of the server
 
+Options
 {options}{after-help}";
 
 pub(super) const ROOT_AFTER: &str = "\

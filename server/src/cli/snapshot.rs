@@ -103,7 +103,7 @@ impl Create {
                     filter: self.filter,
                 };
                 let task = Task::default();
-                let work = engine.snapshot_create(request, &task);
+                let work = engine.snapshot_create(&request, &task);
                 let created = watch(context.ui, &title, &task, work).await?;
                 Ok(wire::snapshot(Some(&title), &created.snapshot))
             }

@@ -52,33 +52,30 @@ impl Context<'_> {
     }
 
     pub(super) async fn open(&self, uri: &str) -> Result<Engine, CliError> {
-        let mut options = EngineOptions::default();
-        options.store = self.store_options();
+        let options = EngineOptions {
+            store: self.store_options(),
+            ..EngineOptions::default()
+        };
         Ok(Engine::open(uri, options).await?)
     }
 
     fn store_options(&self) -> StoreOptions {
-        let endpoint = self.global.s3_endpoint.clone();
-        let mut options = StoreOptions::default();
-        options.allow_http = endpoint
-            .as_deref()
-            .is_some_and(|url| url.starts_with("http://"));
-        options.endpoint = endpoint;
-        options.region = self
-            .global
-            .s3_region
-            .clone()
-            .or_else(|| self.environment.aws_region.clone());
-        options
-            .access_key_id
-            .clone_from(&self.environment.aws_access_key_id);
-        options
-            .secret_access_key
-            .clone_from(&self.environment.aws_secret_access_key);
-        options
-            .session_token
-            .clone_from(&self.environment.aws_session_token);
-        options
+        let (global, environment) = (&self.global, &self.environment);
+        let endpoint = global.s3_endpoint.clone();
+        StoreOptions {
+            allow_http: endpoint
+                .as_deref()
+                .is_some_and(|url| url.starts_with("http://")),
+            endpoint,
+            region: global
+                .s3_region
+                .clone()
+                .or_else(|| environment.aws_region.clone()),
+            access_key_id: environment.aws_access_key_id.clone(),
+            secret_access_key: environment.aws_secret_access_key.clone(),
+            session_token: environment.aws_session_token.clone(),
+            ..StoreOptions::default()
+        }
     }
 
     /// Commands that only make sense on a store opened here.
