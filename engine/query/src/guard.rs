@@ -30,6 +30,9 @@ use futures::Stream;
 
 use crate::{Limits, QueryError};
 
+/// What stands for a bound on time that the clock cannot express.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What all operators of one statement share.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -43,7 +46,9 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(limits: &Limits, started: Instant) -> Self {
         Self {
-            deadline: started + limits.time,
+            deadline: started
+                .checked_add(limits.time)
+                .unwrap_or_else(|| started + FOREVER),
             time: limits.time,
             max_rows: limits.intermediate_rows,
             rows: AtomicU64::new(0),

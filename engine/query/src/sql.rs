@@ -144,10 +144,11 @@ impl Sql {
             while let Some(item) = batches.next().await {
                 let failed = item.is_err();
                 // Nobody listens: the answer was dropped.
-                if sender.send(item).await.is_err() || failed {
+                if sender.send(item.map(Some)).await.is_err() || failed {
                     return;
                 }
             }
+            let _ = sender.send(Ok(None)).await;
         });
         let running = Running {
             receiver,
@@ -319,7 +320,9 @@ fn check_plan_size(plan: &LogicalPlan) -> Result<(), DataFusionError> {
 
 /// The reader's end: passes batches on, and ends the statement when it must or is not wanted.
 struct Running {
-    receiver: mpsc::Receiver<Result<RecordBatch>>,
+    /// `None` says that the answer is whole. Without it a worker died, and part of the rows must not
+    /// pass for all of them.
+    receiver: mpsc::Receiver<Result<Option<RecordBatch>>>,
     task: AbortHandle,
     late: Pin<Box<tokio::time::Sleep>>,
     guard: Arc<Guard>,
@@ -349,7 +352,7 @@ impl Stream for Running {
             return Poll::Ready(None);
         }
         match self.receiver.poll_recv(cx) {
-            Poll::Ready(Some(Ok(batch))) => {
+            Poll::Ready(Some(Ok(Some(batch)))) => {
                 self.rows += batch.num_rows() as u64;
                 if self.rows > self.max_rows {
                     let max = self.max_rows;
@@ -358,10 +361,11 @@ impl Stream for Running {
                 Poll::Ready(Some(Ok(batch)))
             }
             Poll::Ready(Some(Err(error))) => self.fail(error),
-            Poll::Ready(None) => {
+            Poll::Ready(Some(Ok(None))) => {
                 self.done = true;
                 Poll::Ready(None)
             }
+            Poll::Ready(None) => self.fail(QueryError::engine("a worker of the query died")),
             Poll::Pending => {
                 if self.late.as_mut().poll(cx).is_ready() {
                     let late = self.guard.late();

@@ -200,6 +200,16 @@ async fn vector_search_is_the_search() {
 }
 
 #[tokio::test]
+async fn a_lost_worker_is_an_error_not_an_end() {
+    let fixture = Fixture::new().await;
+    let sql = format!("SELECT * FROM vector_search('genes', '{COLUMN}', 'panic', 2)");
+    let error = fixture.rows(&sql).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Internal);
+    // The next statement is none the worse.
+    fixture.rows("SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
 async fn mistakes_are_explained() {
     let fixture = Fixture::new().await;
     use ErrorCode::{EncoderMismatch, InvalidArgument, NotFound};

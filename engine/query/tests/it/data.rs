@@ -155,6 +155,7 @@ fn search_fn() -> SearchFn {
                     let row = id.trim_start_matches('d').parse().unwrap();
                     (vector(row), Some(id))
                 }
+                Query::Text(text) if text == "panic" => panic!("as asked"),
                 Query::Text(text) => (vector(text.len()), None),
             };
             let mut request = SearchRequest::new(call.column, vector, call.k);
