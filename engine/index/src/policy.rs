@@ -1,7 +1,7 @@
 //! When an index is worth it, and the parameters chosen for it.
 
 use penstock_store::Table;
-use penstock_types::{Metric, Pooling};
+use penstock_types::Metric;
 
 use crate::kind::IndexKind;
 use crate::{Result, approximate};
@@ -47,8 +47,7 @@ pub enum Reason {
 /// # Errors
 /// The column holds no features, or reading the table's metadata fails.
 pub async fn needs_index(table: &Table, column: &str) -> Result<Option<Reason>> {
-    let spec = crate::column::feature(table, column)?;
-    debug_assert_ne!(spec.pooling, Pooling::None);
+    crate::column::feature(table, column)?;
     for metric in Metric::ALL {
         if let Some((_, info)) = approximate::usable_index(table, column, metric).await? {
             let (indexed, unindexed) = (info.indexed_rows, info.unindexed_rows);
