@@ -1,6 +1,6 @@
 //! Writes rows to data files that no version names yet.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -28,19 +28,36 @@ const QUEUE: usize = 2;
 const FILE_ROWS: usize = 256 << 10;
 const FILE_BYTES: usize = 512 << 20;
 
-/// Names of the data files begun, so that they can be removed when they are not wanted.
+/// Names of the data files written, so that they can be removed when they are not wanted. Lance
+/// names a file when it begins it or when it has completed it, depending on the writer; one that it
+/// has not completed is no file yet.
 #[derive(Debug, Default)]
-struct Begun(Mutex<Vec<String>>);
+struct Written(Mutex<Vec<String>>);
+
+impl Written {
+    fn names(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, fragment: &Fragment) {
+        let mut names = self.names();
+        for file in &fragment.files {
+            if !names.contains(&file.path) {
+                names.push(file.path.clone());
+            }
+        }
+    }
+}
 
 #[async_trait]
-impl WriteFragmentProgress for Begun {
+impl WriteFragmentProgress for Written {
     async fn begin(&self, fragment: &Fragment) -> lance::Result<()> {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.extend(fragment.files.iter().map(|file| file.path.clone()));
+        self.note(fragment);
         Ok(())
     }
 
-    async fn complete(&self, _fragment: &Fragment) -> lance::Result<()> {
+    async fn complete(&self, fragment: &Fragment) -> lance::Result<()> {
+        self.note(fragment);
         Ok(())
     }
 }
@@ -53,7 +70,7 @@ pub(crate) struct FragmentWriter {
     schema: Arc<Schema>,
     sender: Option<mpsc::Sender<Result<RecordBatch, DataFusionError>>>,
     task: Option<JoinHandle<lance::Result<Vec<Fragment>>>>,
-    begun: Arc<Begun>,
+    written_files: Arc<Written>,
     keep: bool,
 }
 
@@ -78,13 +95,13 @@ impl FragmentWriter {
                 receiver.recv().await.map(|batch| (batch, receiver))
             }),
         ));
-        let begun = Arc::new(Begun::default());
+        let written_files = Arc::new(Written::default());
         let params = WriteParams {
             max_rows_per_file: FILE_ROWS,
             max_bytes_per_file: FILE_BYTES,
             store_params: Some(store.0.write_params.clone()),
             session: Some(store.0.session.clone()),
-            progress: begun.clone(),
+            progress: written_files.clone(),
             data_storage_version: Some(FILE_VERSION),
             ..WriteParams::default()
         };
@@ -105,7 +122,7 @@ impl FragmentWriter {
             schema,
             sender: Some(sender),
             task: Some(task),
-            begun,
+            written_files,
             keep: false,
         })
     }
@@ -159,13 +176,16 @@ impl Drop for FragmentWriter {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (store, name, begun) = (self.store.clone(), self.name.clone(), self.begun.clone());
+        let (store, name, written_files) = (
+            self.store.clone(),
+            self.name.clone(),
+            self.written_files.clone(),
+        );
         runtime.spawn(async move {
             if let Some(task) = task {
                 let _ = task.await;
             }
-            let files =
-                std::mem::take(&mut *begun.0.lock().unwrap_or_else(PoisonError::into_inner));
+            let files = std::mem::take(&mut *written_files.names());
             let files: Vec<String> = files
                 .into_iter()
                 .map(|file| format!("data/{file}"))
