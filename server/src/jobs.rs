@@ -50,6 +50,17 @@ const LOST_AFTER: Duration = Duration::from_secs(600);
 /// A job that took the server down with it so often is not begun again.
 const MAX_ATTEMPTS: u32 = 3;
 
+/// The result of what a caller asks of jobs. A problem is large, hence the box.
+pub type Result<T, E = Box<Problem>> = std::result::Result<T, E>;
+
+fn refusal(code: ErrorCode, detail: &str) -> Box<Problem> {
+    Box::new(problem(code, detail))
+}
+
+fn failure(error: &Error) -> Box<Problem> {
+    Box::new(of_error(error))
+}
+
 /// Bounds.
 #[derive(Debug, Clone)]
 pub struct JobsConfig {
@@ -180,8 +191,8 @@ impl Jobs {
         }
     }
 
-    fn spool(&self) -> Result<&Spool, Problem> {
-        let starting = || problem(ErrorCode::Unavailable, "the server is starting");
+    fn spool(&self) -> Result<&Spool> {
+        let starting = || refusal(ErrorCode::Unavailable, "the server is starting");
         self.0.spool.get().ok_or_else(starting)
     }
 
@@ -189,10 +200,10 @@ impl Jobs {
     ///
     /// # Errors
     /// The server is stopping or has not started.
-    pub fn ticket(&self) -> Result<Ticket, Problem> {
+    pub fn ticket(&self) -> Result<Ticket> {
         let spool = self.spool()?;
         if self.0.stop.is_cancelled() {
-            return Err(problem(ErrorCode::Unavailable, "the server is stopping"));
+            return Err(refusal(ErrorCode::Unavailable, "the server is stopping"));
         }
         let id = Uuid::now_v7().to_string();
         let folder = spool.job(spool.owner(), &id);
@@ -203,24 +214,20 @@ impl Jobs {
     ///
     /// # Errors
     /// The key was given to other work, or the store does not answer.
-    pub async fn by_key(
-        &self,
-        key: &str,
-        request: Option<&JobRequest>,
-    ) -> Result<Option<Job>, Problem> {
+    pub async fn by_key(&self, key: &str, request: Option<&JobRequest>) -> Result<Option<Job>> {
         let objects = self.0.engine.store().objects();
         let bytes = objects
             .get_opt(&key_object(key))
             .await
-            .map_err(|e| of_error(&e.into()))?;
+            .map_err(|e| failure(&e.into()))?;
         let Some(pointer) = bytes.and_then(|b| serde_json::from_slice::<KeyFile>(&b).ok()) else {
             return Ok(None);
         };
-        let Some(record) = self.record(&pointer.job).await.map_err(|e| of_error(&e))? else {
+        let Some(record) = self.record(&pointer.job).await.map_err(|e| failure(&e))? else {
             return Ok(None);
         };
         if request.is_some_and(|request| *request != record.request) {
-            return Err(problem(
+            return Err(refusal(
                 ErrorCode::AlreadyExists,
                 "the idempotency key was given to another request; use a new key for new work",
             ));
@@ -239,7 +246,7 @@ impl Jobs {
         ticket: Ticket,
         request: JobRequest,
         key: Option<String>,
-    ) -> Result<Job, Problem> {
+    ) -> Result<Job> {
         let outcome = self.try_submit(&ticket, request, key).await;
         if !matches!(&outcome, Ok(job) if job.id == ticket.id) {
             remove(ticket.folder).await;
@@ -252,7 +259,7 @@ impl Jobs {
         ticket: &Ticket,
         request: JobRequest,
         key: Option<String>,
-    ) -> Result<Job, Problem> {
+    ) -> Result<Job> {
         let owner = self.spool()?.owner().to_owned();
         if let Some(key) = &key
             && let Some(job) = self.by_key(key, Some(&request)).await?
@@ -260,15 +267,15 @@ impl Jobs {
             return Ok(job);
         }
         if self.0.table.waiting() >= self.0.config.queue {
-            return Err(problem(
+            return Err(refusal(
                 ErrorCode::Unavailable,
                 "too many jobs wait; try again later",
             ));
         }
         let record = Record::new(ticket.id.clone(), owner, request, key.clone());
-        let fail = |error| of_error(&Error::Store(error));
+        let fail = |error| failure(&Error::Store(error));
         let objects = self.0.engine.store().objects();
-        self.write(&record).await.map_err(|e| of_error(&e))?;
+        self.write(&record).await.map_err(|e| failure(&e))?;
         if let Some(key) = &key {
             let pointer = serde_json::to_vec(&KeyFile {
                 job: ticket.id.clone(),
@@ -285,11 +292,11 @@ impl Jobs {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn get(&self, id: &str) -> Result<Option<Job>, Problem> {
+    pub async fn get(&self, id: &str) -> Result<Option<Job>> {
         Ok(self
             .record(id)
             .await
-            .map_err(|e| of_error(&e))?
+            .map_err(|e| failure(&e))?
             .map(|record| record.job()))
     }
 
@@ -315,7 +322,7 @@ impl Jobs {
     ///
     /// # Errors
     /// Another server runs it, or the store does not answer.
-    pub async fn cancel(&self, id: &str) -> Result<Option<Job>, Problem> {
+    pub async fn cancel(&self, id: &str) -> Result<Option<Job>> {
         if let Some(entry) = self.0.table.get(id) {
             let job = entry.record().job();
             if job.state.is_final() {
@@ -327,7 +334,7 @@ impl Jobs {
             }
         }
         match self.get(id).await? {
-            Some(job) if !job.state.is_final() => Err(problem(
+            Some(job) if !job.state.is_final() => Err(refusal(
                 ErrorCode::Conflict,
                 "another server runs this job; cancel it there",
             )),

@@ -166,18 +166,14 @@ fn completed(mut document: OpenApi) -> OpenApi {
             document.paths.paths.insert(shown.to_owned(), item);
         }
     }
-    // A word for HEAD: axum answers it wherever it answers GET.
     for item in document.paths.paths.values_mut() {
-        for operation in [
+        let operations = [
             &mut item.get,
             &mut item.put,
             &mut item.post,
             &mut item.delete,
-        ] {
-            if let Some(operation) = operation {
-                add_problems(operation);
-            }
-        }
+        ];
+        operations.into_iter().flatten().for_each(add_problems);
     }
     let components = document.components.get_or_insert_default();
     components

@@ -45,6 +45,12 @@ impl From<Problem> for ApiError {
     }
 }
 
+impl From<Box<Problem>> for ApiError {
+    fn from(problem: Box<Problem>) -> Self {
+        Self(problem)
+    }
+}
+
 impl From<penstock::Error> for ApiError {
     fn from(error: penstock::Error) -> Self {
         of_error(&error).into()

@@ -103,7 +103,7 @@ pub(super) async fn run(
             filter,
         } => {
             let request = create_request(name, table, *version, columns.as_ref(), filter.as_ref());
-            let created = engine.snapshot_create(request, task).await?;
+            let created = engine.snapshot_create(&request, task).await?;
             Ok(Done::new(&wire::snapshot(
                 Some(name.as_str()),
                 &created.snapshot,

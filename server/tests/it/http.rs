@@ -136,12 +136,6 @@ impl Server {
     pub(crate) fn begin_stop(&self) {
         self.shutdown.cancel();
     }
-
-    /// Stops as a power cut does: nothing more is said or written.
-    pub(crate) async fn kill(self) {
-        self.task.abort();
-        assert!(self.task.await.is_err());
-    }
 }
 
 /// Asserts that an answer is a problem of this status and code; answers it.

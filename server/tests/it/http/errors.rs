@@ -178,9 +178,11 @@ async fn a_fault_in_a_file_has_its_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_have_bounds() {
-    let mut config = penstock_server::http::Config::default();
-    config.max_upload_bytes = 1000;
-    config.max_body_bytes = 1000;
+    let config = penstock_server::http::Config {
+        max_upload_bytes: 1000,
+        max_body_bytes: 1000,
+        ..Default::default()
+    };
     let server = Server::with(config).await;
     let large = format!(">a\n{}\n", "M".repeat(2000));
     let upload = server

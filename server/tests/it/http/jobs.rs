@@ -202,3 +202,68 @@ async fn a_commit_just_before_a_crash_is_not_done_twice() {
     assert_eq!(server.json("/v1/tables/t").await["version"], version);
     server.stop().await;
 }
+
+/// The program itself, so that it can be killed.
+struct Program {
+    child: std::process::Child,
+    url: String,
+}
+
+impl Program {
+    fn start(store: &std::path::Path) -> Self {
+        use std::io::BufRead as _;
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_penstock"))
+            .args(["--json", "--store", store.to_str().unwrap(), "serve"])
+            .args(["--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Self {
+            child,
+            url: ready["http"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SIGKILL: the program is told nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_go_on_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = reqwest::Client::new();
+    let program = Program::start(folder.path());
+    let url = format!("{}/v1/tables/t/ingest?name=t.fasta", program.url);
+    let response = client.post(url).body(many(20_000)).send().await.unwrap();
+    assert_eq!(response.status(), 202);
+    let job: Value = response.json().await.unwrap();
+    drop(program);
+
+    let program = Program::start(folder.path());
+    let url = format!("{}/v1/jobs/{}", program.url, job["id"].as_str().unwrap());
+    let done = client
+        .get(url)
+        .header("prefer", "wait=60")
+        .send()
+        .await
+        .unwrap();
+    let done: Value = done.json().await.unwrap();
+    assert_eq!(done["state"], "succeeded", "{done}");
+    let table = client
+        .get(format!("{}/v1/tables/t", program.url))
+        .send()
+        .await
+        .unwrap();
+    let table: Value = table.json().await.unwrap();
+    assert_eq!(table["stats"]["rows"], 20_000, "{table}");
+}

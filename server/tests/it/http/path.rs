@@ -140,11 +140,8 @@ async fn several_files_are_one_version() {
     assert_eq!(response.status(), 200);
     let result: Value = response.json().await.unwrap();
     assert_eq!(result["rows_added"], 2);
-    let rows = server.post(
-        "/v1/sql",
-        &json!({"sql": "SELECT id, source FROM two ORDER BY id"}),
-    );
-    let rows: Value = rows.await.json().await.unwrap();
+    let sql = json!({"sql": "SELECT id, source FROM two ORDER BY id"});
+    let rows: Value = server.post("/v1/sql", &sql).await.json().await.unwrap();
     assert_eq!(rows[0], json!({"id": "a", "source": "a.fasta"}));
     let table = server.json("/v1/tables/two").await;
     assert_eq!(table["features"], json!([]));
