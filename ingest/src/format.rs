@@ -1,10 +1,10 @@
 //! The formats that are read, and the compressions around them.
 //!
 //! Sequences and structures are read record by record ([`crate::reader`]). A mesh file is one
-//! record: `crate::mesh::read(format, name, stem, input, context)` reads the whole of it, up to
+//! record: `crate::mesh::read(format, name, id, input, context)` reads the whole of it, up to
 //! `context.limits.max_record_bytes`, and returns a batch of one row with the schema
 //! `penstock_types::columns::schema(Kind::Mesh)`. `name` is the file's name, which becomes the
-//! `source`; `stem` is that name without folders and extensions, which becomes the `id`.
+//! `source`; `id` is that name without folders and the extension of a compression.
 
 use std::fmt;
 

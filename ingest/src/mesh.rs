@@ -40,7 +40,7 @@ use crate::{Format, Position, ReadContext, ReadError};
 use fault::Fault;
 use model::Mesh;
 
-/// Reads a mesh file into a batch of one row. `name` becomes the `source`, `stem` the `id`.
+/// Reads a mesh file into a batch of one row. `name` becomes the `source`, `id` the `id`.
 ///
 /// # Errors
 /// The input cannot be read, is larger than the limit, breaks the rules of its format, or holds
@@ -48,7 +48,7 @@ use model::Mesh;
 pub(crate) fn read(
     format: Format,
     name: &str,
-    stem: &str,
+    id: &str,
     input: &mut dyn BufRead,
     context: &mut ReadContext,
 ) -> Result<RecordBatch, ReadError> {
@@ -71,16 +71,16 @@ pub(crate) fn read(
         ));
     };
     for note in std::mem::take(&mut mesh.notes) {
-        context.warn(Some(stem), note);
+        context.warn(Some(id), note);
     }
     if !geometry.defects.is_empty() {
         context.warn(
-            Some(stem),
+            Some(id),
             format!("defects: {}", geometry.defects.join("; ")),
         );
     }
     let origin = columns::Origin {
-        id: stem,
+        id,
         source: name,
         event_time: context.event_time,
     };

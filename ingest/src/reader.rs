@@ -9,7 +9,7 @@ use crate::batch::{Rows, Sink};
 use crate::dna::fastq::Fastq;
 use crate::dna::genbank::GenBank;
 use crate::fasta::Fasta;
-use crate::input::{Input, Member};
+use crate::input::{Input, Member, base_name, uncompressed_name};
 use crate::letters::show_text;
 use crate::lines::Lines;
 use crate::protein::{mmcif::MmCif, pdb::Pdb};
@@ -165,7 +165,8 @@ impl Reader {
             | Format::Vtu
             | Format::Vtp => Box::new(MeshFile {
                 format,
-                stem: member.stem,
+                // With the extension: `teapot.obj` and `teapot.stl` are two records.
+                id: uncompressed_name(base_name(&self.ctx.source)).to_owned(),
                 data: Some(BufReader::with_capacity(256 << 10, member.data)),
             }),
         });
@@ -268,7 +269,7 @@ impl Iterator for Reader {
 /// A mesh file: one record.
 struct MeshFile {
     format: Format,
-    stem: String,
+    id: String,
     data: Option<BufReader<Box<dyn std::io::Read + Send>>>,
 }
 
@@ -278,7 +279,7 @@ impl RecordReader for MeshFile {
             return Ok(false);
         };
         let name = ctx.source.clone();
-        let batch = crate::mesh::read(self.format, &name, &self.stem, &mut data, ctx)?;
+        let batch = crate::mesh::read(self.format, &name, &self.id, &mut data, ctx)?;
         // A parser may stop before the end; the checksum of compressed data comes after it.
         std::io::copy(&mut data, &mut std::io::sink()).map_err(|error| ctx.io(error))?;
         ctx.report.records += 1;

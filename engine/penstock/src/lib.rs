@@ -1,1 +1,25 @@
-//! Embedded feature store and vector database for scientific data
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+mod encode;
+mod engine;
+mod error;
+mod load;
+mod maintain;
+mod search;
+mod snapshot;
+mod sql;
+mod task;
+
+pub use encode::{EncodeOutcome, EncoderInfo, encoders};
+pub use engine::{Engine, EngineOptions, TableDescription};
+pub use error::{Error, SourceError};
+pub use load::{Encoders, LoadRequest};
+pub use maintain::{IndexOutcome, MaintenanceAction};
+pub use search::{SearchAnswer, SearchInput, SearchRequest};
+pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
+
+pub use {
+    penstock_embed as embed, penstock_export as export, penstock_index as index,
+    penstock_query as query, penstock_store as store, penstock_types as types,
+};

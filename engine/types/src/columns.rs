@@ -195,7 +195,10 @@ fn common() -> Vec<Field> {
         optional(DESCRIPTION, Utf8),
         required(SOURCE, Utf8),
         required(CONTENT_HASH, FixedSizeBinary(32)),
-        required(EVENT_TIME, Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        required(
+            EVENT_TIME,
+            Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        ),
     ]
 }
 

@@ -177,8 +177,10 @@ impl FeatureSpec {
             DType::F16 => DataType::Float16,
             DType::F32 => DataType::Float32,
         };
-        let vector =
-            DataType::FixedSizeList(Arc::new(Field::new("item", element, true)), self.dim.as_i32());
+        let vector = DataType::FixedSizeList(
+            Arc::new(Field::new("item", element, true)),
+            self.dim.as_i32(),
+        );
         let data_type = match self.pooling {
             Pooling::None => DataType::List(Arc::new(Field::new("item", vector, true))),
             _ => vector,

@@ -1,0 +1,150 @@
+//! Everything that can go wrong in the engine.
+
+use penstock_types::{Dim, ErrorCode, Kind, TableName};
+
+/// What a reader of raw files (or whoever else feeds a load) reports. The engine reads no files
+/// itself, so it keeps the message and the code and asks no more.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct SourceError {
+    /// The code under which the failure is reported.
+    pub code: ErrorCode,
+    /// What the source said: file, record, position, expectation.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// An operation of the engine failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] penstock_store::StoreError),
+    /// The search or an index build failed.
+    #[error(transparent)]
+    Index(#[from] penstock_index::IndexError),
+    /// The SQL statement was refused or failed.
+    #[error(transparent)]
+    Query(#[from] penstock_query::QueryError),
+    /// A snapshot could not be made or read.
+    #[error(transparent)]
+    Export(#[from] penstock_export::ExportError),
+    /// An encoder refused its input.
+    #[error(transparent)]
+    Embed(#[from] penstock_embed::EmbedError),
+    /// The input of a load failed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The records or the encoder are of another kind than the table.
+    #[error("table `{table}` holds {holds}, and this is {given}")]
+    KindMismatch {
+        /// The table.
+        table: TableName,
+        /// What it holds.
+        holds: Kind,
+        /// What was brought.
+        given: Kind,
+    },
+    /// The table has no feature column to search in.
+    #[error(
+        "table `{table}` has no feature column; make one with `penstock encode {table} --encoder NAME`"
+    )]
+    NoFeatures {
+        /// The table.
+        table: TableName,
+    },
+    /// The table has several feature columns and the request names none.
+    #[error("table `{table}` has several feature columns ({}); name one", columns.join(", "))]
+    AmbiguousColumn {
+        /// The table.
+        table: TableName,
+        /// Its feature columns.
+        columns: Vec<String>,
+    },
+    /// The request names a column that is not there or no feature column.
+    #[error("table `{table}` has no feature column `{column}`; it has: {}", columns.join(", "))]
+    NoSuchColumn {
+        /// The table.
+        table: TableName,
+        /// What was asked for.
+        column: String,
+        /// Its feature columns.
+        columns: Vec<String>,
+    },
+    /// The column was made by an encoder that this build does not have, or has in another version.
+    #[error(
+        "column `{column}` was made by `{encoder}` (weights {weights}), which this build cannot \
+         run; query it by vector or by stored id"
+    )]
+    EncoderMismatch {
+        /// The column.
+        column: String,
+        /// Its encoder.
+        encoder: String,
+        /// Its weights.
+        weights: String,
+    },
+    /// The query vector has another length than the column's.
+    #[error("the query has {given} numbers and column `{column}` has {dim} dimensions")]
+    Dimension {
+        /// The column.
+        column: String,
+        /// Length of the query.
+        given: usize,
+        /// Length of the column's vectors.
+        dim: Dim,
+    },
+    /// The query holds nothing that can be encoded.
+    #[error("the query could not be encoded by `{encoder}`: it holds no usable data")]
+    EmptyQuery {
+        /// The encoder.
+        encoder: String,
+    },
+    /// A stored id was given as the query, and there is no such row.
+    #[error("table `{table}` has no row with the id `{id}`")]
+    NoSuchRow {
+        /// The table.
+        table: TableName,
+        /// The id.
+        id: String,
+    },
+    /// A stored id was given as the query, and its row has no vector in the column.
+    #[error("row `{id}` has no vector in column `{column}`")]
+    NoVector {
+        /// The id.
+        id: String,
+        /// The column.
+        column: String,
+    },
+    /// The work was cancelled; nothing of it remains.
+    #[error("cancelled; nothing was changed")]
+    Cancelled,
+    /// A worker thread ended without an answer.
+    #[error("a worker thread failed: {0}")]
+    Worker(#[source] tokio::task::JoinError),
+}
+
+impl Error {
+    /// The code under which the error is reported.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Index(error) => error.code(),
+            Self::Query(error) => error.code(),
+            Self::Export(error) => error.code(),
+            Self::Embed(error) => error.code(),
+            Self::Source(error) => error.code,
+            Self::KindMismatch { .. }
+            | Self::NoFeatures { .. }
+            | Self::AmbiguousColumn { .. }
+            | Self::Dimension { .. }
+            | Self::NoVector { .. }
+            | Self::EmptyQuery { .. } => ErrorCode::InvalidArgument,
+            Self::EncoderMismatch { .. } => ErrorCode::EncoderMismatch,
+            Self::NoSuchColumn { .. } | Self::NoSuchRow { .. } => ErrorCode::NotFound,
+            Self::Cancelled => ErrorCode::Cancelled,
+            Self::Worker(_) => ErrorCode::Internal,
+        }
+    }
+}

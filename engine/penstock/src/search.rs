@@ -1,0 +1,296 @@
+//! Nearest neighbours: from an id, a text, a record or a vector to rows.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float32Type};
+use arrow::record_batch::RecordBatch;
+use penstock_embed::Encoder;
+use penstock_store::{Table, VersionRef};
+use penstock_types::{FeatureSpec, Kind, Metric, Pooling, TableName, columns};
+
+use crate::{Engine, Error};
+
+/// What to search with.
+#[derive(Debug, Clone)]
+pub enum SearchInput {
+    /// The vector of the row with this id.
+    Id(String),
+    /// A vector of the column's dimension.
+    Vector(Vec<f32>),
+    /// A sequence, encoded by the column's own encoder.
+    Text(String),
+    /// Records as read from a file, of which the first is encoded by the column's own encoder.
+    Records(RecordBatch),
+}
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    /// The table.
+    pub table: TableName,
+    /// The version searched.
+    pub version: VersionRef,
+    /// The feature column; may be left out where the table has only one, or the default
+    /// encoder's.
+    pub column: Option<String>,
+    /// What to search with.
+    pub input: SearchInput,
+    /// Neighbours wanted.
+    pub k: usize,
+    /// The metric; the index's, or cosine, where left out.
+    pub metric: Option<Metric>,
+    /// SQL predicate that rows must meet; applied before the search.
+    pub filter: Option<String>,
+    /// Compare with every row, even where there is an index.
+    pub exact: bool,
+    /// Columns of the answer; `None`: id, name, description and size.
+    pub columns: Option<Vec<String>>,
+}
+
+impl SearchRequest {
+    /// The ten nearest rows of the latest version.
+    #[must_use]
+    pub fn new(table: TableName, input: SearchInput) -> Self {
+        Self {
+            table,
+            version: VersionRef::Latest,
+            column: None,
+            input,
+            k: 10,
+            metric: None,
+            filter: None,
+            exact: false,
+            columns: None,
+        }
+    }
+}
+
+/// The rows found, nearest first.
+#[derive(Debug, Clone)]
+pub struct SearchAnswer {
+    /// The table.
+    pub table: TableName,
+    /// The version searched.
+    pub version: u64,
+    /// The feature column.
+    pub column: String,
+    /// The metric of the distances.
+    pub metric: Metric,
+    /// Neighbours asked for.
+    pub k: usize,
+    /// Whether every row was compared.
+    pub exact: bool,
+    /// Rows that no index covers yet; they were searched one by one.
+    pub unindexed_rows: u64,
+    /// Vectors whose exact distance was computed.
+    pub candidates: u64,
+    /// The columns asked for, and `distance` (Float32) last.
+    pub hits: RecordBatch,
+}
+
+impl Engine {
+    /// The nearest rows.
+    ///
+    /// # Errors
+    /// No such table, version, column or id; a vector of another length or with values that are
+    /// not finite; a query that cannot be encoded; a predicate that cannot be read.
+    pub async fn search(&self, request: SearchRequest) -> Result<SearchAnswer, Error> {
+        let table = self
+            .store()
+            .table_at(&request.table, &request.version)
+            .await?;
+        let ask = Ask {
+            column: request.column,
+            input: request.input,
+            k: request.k,
+            metric: request.metric,
+            filter: request.filter,
+            exact: request.exact,
+            columns: request.columns,
+        };
+        search_in(&table, ask).await
+    }
+}
+
+/// A search whose table is open already.
+pub(crate) struct Ask {
+    pub(crate) column: Option<String>,
+    pub(crate) input: SearchInput,
+    pub(crate) k: usize,
+    pub(crate) metric: Option<Metric>,
+    pub(crate) filter: Option<String>,
+    pub(crate) exact: bool,
+    pub(crate) columns: Option<Vec<String>>,
+}
+
+pub(crate) async fn search_in(table: &Table, ask: Ask) -> Result<SearchAnswer, Error> {
+    let (column, spec) = feature_column(table, ask.column.as_deref())?;
+    let mut prefer_id = None;
+    let vector = match ask.input {
+        SearchInput::Vector(vector) => vector,
+        SearchInput::Text(text) => encode_text(column_encoder(&column, &spec)?, text).await?,
+        SearchInput::Records(records) => {
+            let encoder = column_encoder(&column, &spec)?;
+            let given = columns::kind_of(&records.schema()).unwrap_or(encoder.kind());
+            if given != encoder.kind() {
+                return Err(Error::KindMismatch {
+                    table: table.name().clone(),
+                    holds: encoder.kind(),
+                    given,
+                });
+            }
+            encode_first(encoder, &records).await?
+        }
+        SearchInput::Id(id) => {
+            let vector = stored_vector(table, &column, &id).await?;
+            prefer_id = Some(id);
+            vector
+        }
+    };
+    if vector.len() != spec.dim.get() {
+        return Err(Error::Dimension {
+            column,
+            given: vector.len(),
+            dim: spec.dim,
+        });
+    }
+    let mut search = penstock_index::SearchRequest::new(column, vector, ask.k);
+    search.metric = ask.metric;
+    search.filter = ask.filter;
+    search.exact = ask.exact;
+    search.columns = ask.columns.unwrap_or_else(|| default_columns(table.kind()));
+    search.prefer_id = prefer_id;
+    let found = penstock_index::search(table, &search).await?;
+    Ok(SearchAnswer {
+        table: table.name().clone(),
+        version: found.version,
+        column: found.column,
+        metric: found.metric,
+        k: found.k,
+        exact: found.exact,
+        unindexed_rows: found.unindexed_rows,
+        candidates: found.candidates,
+        hits: found.batch,
+    })
+}
+
+/// The column asked for; else the only one; else the default encoder's.
+fn feature_column(table: &Table, wanted: Option<&str>) -> Result<(String, FeatureSpec), Error> {
+    let mut features: Vec<_> = table
+        .features()
+        .into_iter()
+        .filter(|(_, spec)| spec.pooling != Pooling::None)
+        .collect();
+    let names = |features: &[(String, FeatureSpec)]| -> Vec<String> {
+        features.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let default = penstock_embed::default_for(table.kind()).spec().column();
+    let position = match wanted {
+        Some(wanted) => {
+            let found = features.iter().position(|(name, _)| name == wanted);
+            if found.is_none() && !features.is_empty() {
+                return Err(Error::NoSuchColumn {
+                    table: table.name().clone(),
+                    column: wanted.to_owned(),
+                    columns: names(&features),
+                });
+            }
+            found
+        }
+        None if features.len() == 1 => Some(0),
+        None => features.iter().position(|(name, _)| *name == default),
+    };
+    match position {
+        Some(position) => Ok(features.swap_remove(position)),
+        None if features.is_empty() => Err(Error::NoFeatures {
+            table: table.name().clone(),
+        }),
+        None => Err(Error::AmbiguousColumn {
+            table: table.name().clone(),
+            columns: names(&features),
+        }),
+    }
+}
+
+/// The encoder that made the column, refused when this build's constants or weights differ.
+fn column_encoder(column: &str, spec: &FeatureSpec) -> Result<Arc<dyn Encoder>, Error> {
+    penstock_embed::by_name(&spec.encoder)
+        .ok()
+        .filter(|encoder| encoder.spec() == spec)
+        .ok_or_else(|| Error::EncoderMismatch {
+            column: column.to_owned(),
+            encoder: spec.encoder.clone(),
+            weights: spec.weights.clone(),
+        })
+}
+
+async fn encode_text(encoder: Arc<dyn Encoder>, text: String) -> Result<Vec<f32>, Error> {
+    let name = encoder.spec().encoder.clone();
+    tokio::task::spawn_blocking(move || penstock_embed::encode_sequence(encoder.as_ref(), &text))
+        .await
+        .map_err(Error::Worker)??
+        .ok_or(Error::EmptyQuery { encoder: name })
+}
+
+async fn encode_first(encoder: Arc<dyn Encoder>, records: &RecordBatch) -> Result<Vec<f32>, Error> {
+    let name = encoder.spec().encoder.clone();
+    let first = records.slice(0, records.num_rows().min(1));
+    let vectors = tokio::task::spawn_blocking(move || encoder.encode(&first))
+        .await
+        .map_err(Error::Worker)??;
+    if vectors.is_empty() || vectors.is_null(0) {
+        return Err(Error::EmptyQuery { encoder: name });
+    }
+    Ok(first_vector(&vectors))
+}
+
+async fn stored_vector(table: &Table, column: &str, id: &str) -> Result<Vec<f32>, Error> {
+    let rows = table
+        .rows_by_id(&[id], Some(&[columns::ID, column]))
+        .await?;
+    if rows.num_rows() == 0 {
+        return Err(Error::NoSuchRow {
+            table: table.name().clone(),
+            id: id.to_owned(),
+        });
+    }
+    let vectors = rows
+        .column_by_name(column)
+        .and_then(|c| c.as_fixed_size_list_opt());
+    match vectors {
+        Some(vectors) if vectors.is_valid(0) => Ok(first_vector(vectors)),
+        _ => Err(Error::NoVector {
+            id: id.to_owned(),
+            column: column.to_owned(),
+        }),
+    }
+}
+
+fn first_vector(vectors: &FixedSizeListArray) -> Vec<f32> {
+    let values: ArrayRef = vectors.value(0);
+    match cast(&values, &DataType::Float32) {
+        Ok(values) => values.as_primitive::<Float32Type>().values().to_vec(),
+        Err(_) => Vec::new(), // not numbers: the length check that follows refuses it
+    }
+}
+
+fn default_columns(kind: Kind) -> Vec<String> {
+    let size: &[&str] = match kind {
+        Kind::Protein => &[columns::LENGTH],
+        Kind::Dna => &[
+            columns::LENGTH,
+            columns::GC,
+            columns::PARENT,
+            columns::START,
+            columns::END,
+        ],
+        Kind::Mesh => &[columns::VERTEX_COUNT, columns::FACE_COUNT, columns::AREA],
+    };
+    [columns::ID, columns::NAME, columns::DESCRIPTION]
+        .iter()
+        .chain(size)
+        .map(|name| (*name).to_owned())
+        .collect()
+}

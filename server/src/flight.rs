@@ -1,0 +1,54 @@
+//! Arrow Flight and Flight SQL.
+//!
+//! One gRPC service answers both. A command or ticket that is JSON (its first byte is `{`) is
+//! Penstock's own, see [`ticket`]; every other one is Flight SQL's protocol buffers.
+//!
+//! | call | what it takes | what it gives |
+//! | --- | --- | --- |
+//! | GetFlightInfo | command `{"snapshot": NAME_OR_DIGEST, "columns": [..], "ranks": N}` | N ordered endpoints, each with its row range in `app_metadata` |
+//! | DoGet | a ticket from an endpoint | the rows, in messages of at most 4 MiB |
+//! | DoPut | path `[TABLE]` or `[TABLE, KIND]`; headers `idempotency-key`, `penstock-encoder` | one committed version |
+//! | ListFlights | | every snapshot |
+//! | Flight SQL | statements, prepared statements, catalogs, schemas, tables | |
+
+mod fasta;
+mod put;
+mod service;
+mod snapshot;
+mod sql;
+mod status;
+pub mod ticket;
+
+use std::io;
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use penstock::{CancellationToken, Engine};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// Largest message taken: a record batch of a DoPut client.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// Serves until `shutdown` is cancelled; calls in flight are then finished.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    engine: Engine,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let service = FlightServiceServer::new(service::Service::new(engine))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .tcp_nodelay(true)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(16 << 20)
+        .add_service(service)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.cancelled_owned())
+        .await
+        .map_err(io::Error::other)
+}
