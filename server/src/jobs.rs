@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use penstock::{CancellationToken, Engine, Error};
 use penstock_openapi::{Job, JobState, Problem};
 use penstock_types::{ErrorCode, Sha256Digest};
@@ -46,6 +47,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A job of another server without a sign of life for so long is given up.
 const LOST_AFTER: Duration = Duration::from_secs(600);
+
+/// Records that are read at once when the server starts.
+const READS_AHEAD: usize = 16;
 
 /// A job that took the server down with it so often is not begun again.
 const MAX_ATTEMPTS: u32 = 3;
@@ -357,6 +361,9 @@ impl Jobs {
         self.0.table.stop_all();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        if let Some(spool) = self.0.spool.get() {
+            spool.release();
+        }
     }
 
     fn spawn(&self, entry: Arc<Entry>) {
@@ -496,19 +503,23 @@ impl Jobs {
 
     async fn read_all(&self) -> Result<Vec<Record>, Error> {
         let objects = self.0.engine.store().objects();
+        let keys = objects
+            .list("jobs/")
+            .await?
+            .into_iter()
+            .map(|object| object.key)
+            .filter(|key| !key.contains("/keys/") && key.ends_with(".json"));
+        let mut found = stream::iter(keys)
+            .map(|key| async move { Ok::<_, Error>((objects.get_opt(&key).await?, key)) })
+            .buffered(READS_AHEAD);
         let mut records = Vec::new();
-        for object in objects.list("jobs/").await? {
-            if object.key.contains("/keys/") || !object.key.ends_with(".json") {
-                continue;
-            }
-            let Some(bytes) = objects.get_opt(&object.key).await? else {
-                continue;
-            };
-            match serde_json::from_slice::<Record>(&bytes) {
-                Ok(record) => records.push(record),
-                Err(error) => {
-                    tracing::warn!(object = object.key, %error, "a stored job cannot be read");
+        while let Some((bytes, key)) = found.try_next().await? {
+            match bytes.map(|bytes| serde_json::from_slice::<Record>(&bytes)) {
+                Some(Ok(record)) => records.push(record),
+                Some(Err(error)) => {
+                    tracing::warn!(object = key, %error, "a stored job cannot be read");
                 }
+                None => {} // pruned by another server meanwhile
             }
         }
         Ok(records)

@@ -16,7 +16,7 @@ use super::error::{ApiError, Path, Query, Result};
 use crate::jobs::JobRequest;
 
 /// The longest that a request waits for its job.
-const MAX_WAIT: Duration = Duration::from_secs(300);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(300);
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()

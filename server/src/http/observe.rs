@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State as Extract};
@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::State;
 use super::error::ApiError;
+use super::job::MAX_WAIT;
 use super::metrics::InFlight;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,8 +32,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Routes that answer however busy the server is, and that are not logged at each call.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
-/// Routes whose answer may begin late by its nature: they read a body of any size, wait for a job
-/// where the caller asks for it, or have a bound of their own.
+/// Routes whose answer may begin late by its nature: they read a body of any size, or have a bound
+/// of their own.
 const UNTIMED: [&str; 2] = ["/v1/tables/{table}/ingest", "/v1/sql"];
 
 /// Numbers, logs, counts and bounds a request, and completes its answer.
@@ -65,10 +66,12 @@ pub(super) async fn observe(
         };
         let wants_wait = request.headers().contains_key("prefer");
         let work = AssertUnwindSafe(next.run(request)).catch_unwind();
-        let answer = if UNTIMED.contains(&route.as_str()) || wants_wait {
+        let limit =
+            state.config().request_timeout + if wants_wait { MAX_WAIT } else { Duration::ZERO };
+        let answer = if UNTIMED.contains(&route.as_str()) {
             Ok(work.await)
         } else {
-            tokio::time::timeout(state.config().request_timeout, work).await
+            tokio::time::timeout(limit, work).await
         };
         let response = match answer {
             Ok(Ok(response)) => response,

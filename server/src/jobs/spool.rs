@@ -69,6 +69,15 @@ impl Spool {
         self.folder.join(owner).join(id)
     }
 
+    /// Leaves the folders to whoever starts next.
+    pub(super) fn release(&self) {
+        for (owner, lock) in &self.taken {
+            if let Err(error) = lock.unlock() {
+                tracing::warn!(owner, %error, "a spool folder could not be left");
+            }
+        }
+    }
+
     /// Removes what belongs to no job that is still to be done: half an upload. Blocking.
     pub(super) fn sweep(&self, keep: &HashSet<String>) -> io::Result<()> {
         for (owner, _) in &self.taken {
