@@ -29,8 +29,9 @@ use crate::zarr;
 /// Bytes of a batch read from the table, about.
 const BATCH_BYTES: u64 = 8 << 20;
 
-/// Chunks that are being written at once.
-const WRITES_AHEAD: usize = 4;
+/// Objects that are being written at once: a local disk syncs them together, and a distant store is
+/// not waited for one by one.
+const WRITES_AHEAD: usize = 8;
 
 /// What to pin.
 #[derive(Debug, Clone)]
@@ -270,10 +271,9 @@ async fn write_tree(
 ) -> Result<Sha256Digest> {
     let manifest = write_arrays(objects, batches, draft, options, tree).await?;
     let (bytes, digest) = manifest.encode()?;
-    for (path, document) in zarr_documents(&manifest, digest)? {
-        let key = format!("{tree}/{}", zarr::document_key(&path));
-        objects.put(&key, document).await?;
-    }
+    let documents = zarr_documents(&manifest, digest)?.into_iter();
+    let documents = documents.map(|(path, document)| (zarr::document_key(&path), document));
+    store_all(objects, tree, documents.collect()).await?;
     let key = digest_key(digest, "manifest.json");
     objects.put(&key, bytes.into()).await?;
     Ok(digest)
@@ -300,22 +300,21 @@ async fn write_arrays(
         };
         for (column, encoder) in manifest.columns.iter().zip(&mut encoders) {
             encoder.push(column_of(&batch, column)?)?;
-            store_chunks(objects, tree, encoder.take()).await?;
+            store_all(objects, tree, encoder.take()).await?;
         }
         manifest.rows += batch.num_rows() as u64;
         if let Some(progress) = &options.progress {
             progress(manifest.rows);
         }
     }
+    let mut rest = Vec::new();
     for (column, encoder) in manifest.columns.iter_mut().zip(encoders) {
-        if cancelled() {
-            return Err(ExportError::Cancelled);
-        }
         let (arrays, chunks) = encoder.finish();
-        store_chunks(objects, tree, chunks).await?;
+        rest.extend(chunks);
         column.arrays = arrays.iter().map(|array| array.name.clone()).collect();
         manifest.arrays.extend(arrays);
     }
+    store_all(objects, tree, rest).await?;
     Ok(manifest)
 }
 
@@ -334,7 +333,7 @@ fn column_of<'a>(batch: &'a RecordBatch, column: &Column) -> Result<&'a ArrayRef
     Ok(batch.column(index))
 }
 
-async fn store_chunks(objects: &Objects, tree: &str, chunks: Vec<Stored>) -> Result<()> {
+async fn store_all(objects: &Objects, tree: &str, chunks: Vec<Stored>) -> Result<()> {
     stream::iter(chunks)
         .map(|(key, bytes)| async move { objects.put(&format!("{tree}/{key}"), bytes).await })
         .buffer_unordered(WRITES_AHEAD)

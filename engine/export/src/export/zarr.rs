@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::manifest::{Array, chunk_key};
 use crate::zarr::{document_key, documents};
 
-/// Files that are written at once.
-const WRITES_AHEAD: usize = 4;
+/// Files that are written, and synced, at once.
+const WRITES_AHEAD: usize = 8;
 
 /// Copies the stored tree, checking each chunk on its way.
 pub(super) async fn copy(job: &mut Job<'_>) -> Result<()> {
@@ -89,13 +89,18 @@ async fn write_chunks(
 /// The documents, the root's last: a tree without it is none.
 async fn write_documents<B: Into<Bytes>>(
     job: &mut Job<'_>,
-    tree: impl IntoIterator<Item = (String, B), IntoIter: DoubleEndedIterator>,
+    tree: impl IntoIterator<Item = (String, B)>,
 ) -> Result<()> {
-    for (path, document) in tree.into_iter().rev() {
-        job.check()?;
-        let path = job.folder.join(document_key(&path));
-        let bytes = files::write(path, document.into()).await?;
-        job.wrote(bytes);
+    job.check()?;
+    let folder = job.folder.clone();
+    let (root, inner): (Vec<_>, Vec<_>) = tree.into_iter().partition(|(path, _)| path.is_empty());
+    for documents in [inner, root] {
+        let mut writes = stream::iter(documents)
+            .map(|(path, document)| files::write(folder.join(document_key(&path)), document.into()))
+            .buffer_unordered(WRITES_AHEAD);
+        while let Some(bytes) = writes.try_next().await? {
+            job.wrote(bytes);
+        }
     }
     Ok(())
 }
