@@ -1,6 +1,9 @@
 //! The penstock program: command line, HTTP and Arrow Flight.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod cli;
+mod demo;
+pub mod flight;
 pub mod http;
 pub mod jobs;
 pub mod load;

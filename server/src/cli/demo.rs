@@ -4,6 +4,7 @@ use std::time::Instant;
 use penstock::export::{CreateRequest, Format};
 use penstock::store::VersionRef;
 use penstock::{Encoders, Engine, SearchInput, SearchRequest, Task};
+use penstock_ingest::ReadOptions;
 use penstock_openapi::Snapshot;
 use penstock_types::{ErrorCode, Kind, SnapshotName, TableName};
 use serde::Serialize;
@@ -135,18 +136,15 @@ impl Tour<'_> {
 
     async fn load(&mut self, files: &demo::Files) -> Result<(), CliError> {
         self.title("1. Load: files become tables, and each record a feature vector")?;
-        for (name, path, kind) in [
-            ("proteins", &files.proteins, Kind::Protein),
-            ("genomes", &files.genomes, Kind::Dna),
-            ("meshes", &files.meshes, Kind::Mesh),
+        for (name, path) in [
+            ("proteins", &files.proteins),
+            ("genomes", &files.genomes),
+            ("meshes", &files.meshes),
         ] {
             let request = LoadFiles {
                 table: table_name(name)?,
                 inputs: load::expand(std::slice::from_ref(path))?,
-                read: penstock_ingest::ReadOptions {
-                    kind: Some(kind),
-                    ..penstock_ingest::ReadOptions::default()
-                },
+                read: ReadOptions::default(),
                 encoders: Encoders::Default,
                 key: None,
             };
