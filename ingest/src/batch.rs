@@ -84,6 +84,9 @@ pub(crate) struct Sequences {
     offsets: Vec<i64>,
 }
 
+/// Room for letters that is kept after a record was thrown away.
+const LARGEST_KEPT: usize = 16 << 20;
+
 impl Default for Sequences {
     fn default() -> Self {
         Self {
@@ -117,6 +120,10 @@ impl Sequences {
     pub(crate) fn discard(&mut self) {
         let closed = self.closed();
         self.values.truncate(closed);
+        // A record that was too large should not leave its room behind.
+        if self.values.capacity() > 2 * closed + LARGEST_KEPT {
+            self.values.shrink_to(closed + LARGEST_KEPT);
+        }
     }
 
     /// Ends the open sequence.

@@ -33,9 +33,9 @@ pub(crate) struct Member {
     pub(crate) file: String,
     /// The same without folders before the file name.
     pub(crate) source: String,
-    /// The name without folders and extensions; for an archive the member's path without its
-    /// extension.
-    pub(crate) stem: String,
+    /// The name without folders and the extension of a compression; for an archive the member's
+    /// path within it.
+    pub(crate) name: String,
     /// Microseconds since 1970.
     pub(crate) event_time: i64,
     /// The first [`HEAD`] bytes, which `data` yields again.
@@ -87,8 +87,9 @@ impl Input {
             archive_bytes: None,
             limits: *limits,
         };
-        let stem = stem(&name).to_owned();
-        let member = Member::new(file, name, stem, event_time, Box::new(guard), compression)?;
+        let plain_name = uncompressed_name(&name).to_owned();
+        let guard = Box::new(guard);
+        let member = Member::new(file, name, plain_name, event_time, guard, compression)?;
         Ok(Self::Single(Some(Box::new(member))))
     }
 
@@ -105,7 +106,7 @@ impl Member {
     fn new(
         file: String,
         source: String,
-        stem: String,
+        name: String,
         event_time: i64,
         mut data: Box<dyn Read + Send>,
         outer: Option<Compression>,
@@ -140,7 +141,7 @@ impl Member {
         Ok(Self {
             file,
             source,
-            stem,
+            name,
             event_time,
             head,
             data,
@@ -222,11 +223,10 @@ pub(crate) fn uncompressed_name(name: &str) -> &str {
     name
 }
 
-/// The name without extensions: `motorBike` of `motorBike.obj.gz`.
+/// The name without its last extension: `motorBike` of `motorBike.obj`.
 pub(crate) fn stem(name: &str) -> &str {
-    let name = uncompressed_name(name);
     match name.rfind('.') {
-        Some(at) if at > 0 && !name[at..].contains('/') => &name[..at],
+        Some(at) if at > name.rfind('/').map_or(0, |slash| slash + 1) => &name[..at],
         _ => name,
     }
 }

@@ -9,7 +9,7 @@ use crate::batch::{Rows, Sink};
 use crate::dna::fastq::Fastq;
 use crate::dna::genbank::GenBank;
 use crate::fasta::Fasta;
-use crate::input::{Input, Member, base_name, uncompressed_name};
+use crate::input::{Input, Member, stem};
 use crate::letters::show_text;
 use crate::lines::Lines;
 use crate::protein::{mmcif::MmCif, pdb::Pdb};
@@ -155,8 +155,11 @@ impl Reader {
             Format::Fasta => Box::new(Fasta::new(lines(member.data), self.kind)),
             Format::Fastq => Box::new(Fastq::new(lines(member.data))),
             Format::GenBank => Box::new(GenBank::new(lines(member.data), self.kind)),
-            Format::Pdb => Box::new(Pdb::new(lines(member.data), member.stem)),
-            Format::MmCif => Box::new(MmCif::new(lines(member.data), member.stem)),
+            Format::Pdb => Box::new(Pdb::new(lines(member.data), stem(&member.name).to_owned())),
+            Format::MmCif => Box::new(MmCif::new(
+                lines(member.data),
+                stem(&member.name).to_owned(),
+            )),
             Format::Stl
             | Format::Obj
             | Format::Ply
@@ -166,7 +169,7 @@ impl Reader {
             | Format::Vtp => Box::new(MeshFile {
                 format,
                 // With the extension: `teapot.obj` and `teapot.stl` are two records.
-                id: uncompressed_name(base_name(&self.ctx.source)).to_owned(),
+                id: member.name,
                 data: Some(BufReader::with_capacity(256 << 10, member.data)),
             }),
         });

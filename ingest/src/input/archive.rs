@@ -160,18 +160,12 @@ impl Archive {
             archive_bytes: Some(self.bytes),
             limits: self.limits,
         };
-        let stem = match entry.name.rfind('.') {
-            Some(at) if at > entry.name.rfind('/').map_or(0, |slash| slash + 1) => {
-                entry.name[..at].to_owned()
-            }
-            _ => entry.name.clone(),
-        };
         let source = format!("{}/{}", self.name, entry.name);
         let event_time = entry.event_time.unwrap_or(self.event_time);
         Member::new(
             file,
             source,
-            stem,
+            entry.name,
             event_time,
             Box::new(guard),
             Some(Compression::Zip),

@@ -232,6 +232,16 @@ fn members_of_an_archive() {
 }
 
 #[test]
+fn mesh_members_keep_their_path() {
+    let solid: &[u8] = b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n";
+    let members = [("a/x.off", solid), ("b/x.off", solid)];
+    let all = read_text("m.zip", zip(&members, zip::CompressionMethod::Stored)).unwrap();
+    assert_eq!(all.ids(), ["a/x.off", "b/x.off"]);
+    let single = read_text("dir/x.off.gz", gzip(solid)).unwrap();
+    assert_eq!(single.ids(), ["x.off"]);
+}
+
+#[test]
 fn bad_members_of_an_archive_are_named_and_skipped() {
     let inner = gzip(b">n\nACGT\n");
     let members: [(&str, &[u8]); 5] = [

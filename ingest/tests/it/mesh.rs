@@ -160,7 +160,7 @@ fn the_motorbike_has_its_patches() {
     assert_eq!(used, [true; 67]);
     assert_eq!(
         column(batch, columns::ID).as_string::<i32>().value(0),
-        "motorBike"
+        "motorBike.obj"
     );
 }
 
