@@ -3,7 +3,7 @@
 //! The rows are read once, in the order of the table version, and each column is cut into chunks
 //! that go to the store as they become full. Memory holds one batch and one chunk per array.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -181,7 +181,7 @@ pub(crate) fn draft(schema: &Schema, version: u64, request: &CreateRequest) -> R
             name: field.name().clone(),
             arrow,
             nullable: field.is_nullable(),
-            metadata: field.metadata().clone().into_iter().collect(),
+            metadata: contract(field.metadata()),
             arrays: Vec::new(),
         });
     }
@@ -190,7 +190,7 @@ pub(crate) fn draft(schema: &Schema, version: u64, request: &CreateRequest) -> R
         format: FORMAT,
         table: request.table.to_string(),
         version,
-        metadata: contract(schema),
+        metadata: contract(schema.metadata()),
         filter: filter.filter(|text| !text.is_empty()).map(str::to_owned),
         rows: 0,
         columns,
@@ -198,12 +198,14 @@ pub(crate) fn draft(schema: &Schema, version: u64, request: &CreateRequest) -> R
     })
 }
 
-/// The schema metadata that belongs to the column contract; a back end's own keys stay out, so that
-/// they do not change the digest.
-fn contract(schema: &Schema) -> BTreeMap<String, String> {
-    let ours = |(key, _): &(&String, &String)| key.starts_with("penstock:");
-    let entries = schema.metadata().iter().filter(ours);
-    entries.map(|(k, v)| (k.clone(), v.clone())).collect()
+/// The metadata that belongs to the column contract; a back end's own keys stay out, so that they do
+/// not change the digest.
+fn contract(metadata: &HashMap<String, String>) -> BTreeMap<String, String> {
+    let ours = metadata
+        .iter()
+        .filter(|(key, _)| key.starts_with("penstock:"));
+    ours.map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 fn column_type(column: &str, field: &Field) -> ExportError {
