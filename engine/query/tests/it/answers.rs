@@ -275,7 +275,7 @@ async fn mistakes_are_explained() {
         (
             "SELECT * FROM vector_search('genes', 'test_v1', 'id:d0001', 1, 'length')",
             InvalidArgument,
-            "true or false",
+            "boolean",
         ),
     ] {
         let error = fixture.rows(sql).await.unwrap_err();
