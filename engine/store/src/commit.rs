@@ -147,7 +147,7 @@ impl Store {
             Some(base) => CommitBuilder::new(base.clone()),
             None => CommitBuilder::new(uri.as_str())
                 .with_store_params(self.0.write_params.clone())
-                .with_session(self.0.session.clone())
+                .with_session(self.session())
                 .with_storage_format(FILE_VERSION),
         };
         let committed = builder

@@ -17,7 +17,7 @@ use crate::backing::OWN;
 use crate::error::{Result, StoreError};
 
 /// Simultaneous writers of the start-up probe.
-const PROBE_WRITERS: usize = 32;
+const PROBE_WRITERS: u8 = 32;
 /// The objects of the start-up probe: one that fits a packet, one that some servers spool.
 const PROBE_SIZES: [usize; 2] = [64, 6 << 20];
 
@@ -392,27 +392,38 @@ impl Objects {
         }
     }
 
-    /// Has many writers create one object at once. Exactly one may win, else commits would be
-    /// lost in silence.
+    /// Has many writers create one object at once. Exactly one may win, and its bytes must be
+    /// there afterwards, else commits would be lost in silence. A writer that got no answer (some
+    /// servers hang up on a body that they do not want) is neither.
     pub(crate) async fn probe(&self, uri: &str) -> Result<()> {
         for bytes in PROBE_SIZES {
             let name = format!("probe/{}", uuid::Uuid::new_v4().simple());
             let path = self.path(&name)?;
-            let content = Bytes::from(vec![0x5a; bytes]);
-            let attempts = (0..PROBE_WRITERS).map(|_| self.create(&path, content.clone()));
+            let content = |writer| Bytes::from(vec![writer; bytes]);
+            let attempts = (0..PROBE_WRITERS).map(|writer| self.create(&path, content(writer)));
             let outcome = futures::future::join_all(attempts).await;
+            let stored = self.get_opt(&name).await;
             let removed = self.delete(&name).await;
-            let mut winners = 0;
-            for attempt in outcome {
-                winners += usize::from(attempt?);
+            let mut winners = Vec::new();
+            let mut unanswered = None;
+            for (writer, attempt) in (0..).zip(outcome) {
+                match attempt {
+                    Ok(true) => winners.push(writer),
+                    Ok(false) => {}
+                    Err(error) => unanswered = Some(error),
+                }
             }
-            if winners != 1 {
-                return Err(StoreError::UnsafeStore {
-                    uri: uri.to_owned(),
-                    winners,
-                    attempts: PROBE_WRITERS,
-                    bytes,
-                });
+            match (&winners[..], unanswered) {
+                ([], Some(error)) => return Err(error),
+                ([winner], _) if stored?.is_some_and(|stored| stored == content(*winner)) => {}
+                _ => {
+                    return Err(StoreError::UnsafeStore {
+                        uri: uri.to_owned(),
+                        winners: winners.len(),
+                        attempts: usize::from(PROBE_WRITERS),
+                        bytes,
+                    });
+                }
             }
             removed?;
         }

@@ -105,6 +105,7 @@ impl Table {
             }
         }
         if let Some(filter) = &scan.filter {
+            crate::predicate::check(filter)?;
             scanner
                 .filter(filter)
                 .map_err(|error| StoreError::predicate(filter, &error))?;
@@ -148,6 +149,9 @@ impl Table {
     /// # Errors
     /// The predicate cannot be read, or the store cannot be.
     pub async fn count_rows(&self, filter: Option<&str>) -> Result<u64> {
+        if let Some(filter) = filter {
+            crate::predicate::check(filter)?;
+        }
         let counted = self.dataset().count_rows(filter.map(str::to_owned)).await;
         counted
             .map(|rows| rows as u64)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
@@ -35,7 +35,8 @@ pub(crate) struct Inner {
     write_root: String,
     read_root: String,
     local_root: Option<PathBuf>,
-    pub(crate) session: Arc<Session>,
+    /// The caches of all tables.
+    session: RwLock<Arc<Session>>,
     pub(crate) write_params: ObjectStoreParams,
     read_params: ObjectStoreParams,
     pub(crate) recorder: Arc<Recorder>,
@@ -75,11 +76,7 @@ impl Store {
     pub async fn open(uri: &str, options: StoreOptions) -> Result<Self> {
         let roots = Roots::new(uri).await?;
         let registry = Arc::new(ObjectStoreRegistry::default());
-        let session = Arc::new(Session::new(
-            options.index_cache_bytes,
-            options.metadata_cache_bytes,
-            registry.clone(),
-        ));
+        let session = RwLock::new(session(&options, registry.clone()));
         let local = roots.local.is_some();
         let mut params = ObjectStoreParams::default();
         if !local {
@@ -194,6 +191,26 @@ impl Store {
         })
     }
 
+    pub(crate) fn session(&self) -> Arc<Session> {
+        self.0
+            .session
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Forgets all that is cached. A table made anew under a name must not meet what was cached of
+    /// the old one: where a store gives no entity tags, Lance's cache knows a manifest by its
+    /// version alone.
+    fn forget_cached(&self) {
+        let mut held = self
+            .0
+            .session
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *held = session(&self.0.options, held.store_registry());
+    }
+
     async fn open_dataset(
         &self,
         uri: String,
@@ -201,7 +218,7 @@ impl Store {
     ) -> lance::Result<Dataset> {
         DatasetBuilder::from_uri(uri)
             .with_store_params(params.clone())
-            .with_session(self.0.session.clone())
+            .with_session(self.session())
             .with_commit_handler(self.commits(None))
             .load()
             .await
@@ -348,8 +365,14 @@ impl Store {
             let folder = root.join(format!("{name}{TABLE_SUFFIX}"));
             let _ = tokio::fs::remove_dir_all(folder).await;
         }
+        self.forget_cached();
         lease.release().await
     }
+}
+
+fn session(options: &StoreOptions, registry: Arc<ObjectStoreRegistry>) -> Arc<Session> {
+    let (indexes, metadata) = (options.index_cache_bytes, options.metadata_cache_bytes);
+    Arc::new(Session::new(indexes, metadata, registry))
 }
 
 async fn summary(table: Table) -> Result<TableSummary> {

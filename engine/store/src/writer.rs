@@ -100,7 +100,7 @@ impl FragmentWriter {
             max_rows_per_file: FILE_ROWS,
             max_bytes_per_file: FILE_BYTES,
             store_params: Some(store.0.write_params.clone()),
-            session: Some(store.0.session.clone()),
+            session: Some(store.session()),
             progress: written_files.clone(),
             data_storage_version: Some(FILE_VERSION),
             ..WriteParams::default()

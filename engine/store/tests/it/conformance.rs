@@ -393,7 +393,13 @@ async fn deletion_by_predicate(place: Place) {
     assert_eq!(some.rows_deleted, 2);
     let none = delete("id = 'p1'").await.unwrap();
     assert_eq!((none.rows_deleted, none.version), (0, some.version));
-    for bad in ["id =", "nonsense = 3", "id = 'x'; DROP TABLE t"] {
+    for bad in [
+        "id =",
+        "nonsense = 3",
+        "id = 'x'; DROP TABLE t",
+        "id = 'p3' LIMIT 0",
+        "length",
+    ] {
         let error = delete(bad).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidArgument, "{bad}: {error}");
         assert!(!error.to_string().contains(".rs:"), "{error}");

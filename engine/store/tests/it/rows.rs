@@ -59,12 +59,16 @@ pub(crate) fn batch(kind: Kind, source: &str, records: &[Record]) -> RecordBatch
             columns::PARENT => each(&|r| r.parent.clone()),
             columns::CONTENT_HASH => {
                 let hash = |r: &Record| {
-                    *Payload::new(kind)
-                        .bytes("sequence", r.sequence.as_bytes())
-                        .finish()
-                        .as_bytes()
+                    let mut payload = Payload::new(kind);
+                    Some(
+                        *payload
+                            .bytes("sequence", r.sequence.as_bytes())
+                            .finish()
+                            .as_bytes(),
+                    )
                 };
-                Arc::new(FixedSizeBinaryArray::try_from_iter(records.iter().map(hash)).unwrap())
+                let hashes = records.iter().map(hash);
+                Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(hashes, 32).unwrap())
             }
             columns::EVENT_TIME => Arc::new(
                 TimestampMicrosecondArray::from(vec![0; records.len()]).with_timezone("UTC"),
