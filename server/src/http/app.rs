@@ -25,9 +25,9 @@ use super::{
     tables, zarr,
 };
 
-/// What the Swagger pages may do: load what this server serves, and nothing else. Their start-up
-/// script and styles stand in the page.
-const DOCS_POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline'; \
+/// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
+/// partly set by script.
+const DOCS_POLICY: &str = "default-src 'self'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
 /// What a Zarr key or an array's name may hold is more than a segment: axum writes such paths with

@@ -31,8 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 /// several files. All of it becomes one version of the table, or nothing does. The table is made
 /// when there is none of that name. The same file twice adds nothing.
 ///
-///     curl --data-binary @proteins.fasta.gz 'http://127.0.0.1:8080/v1/tables/proteins/ingest?name=proteins.fasta.gz'
-///     curl -F file=@a.stl -F file=@b.stl http://127.0.0.1:8080/v1/tables/solids/ingest
+///     curl --data-binary @proteins.fasta.gz 'http://127.0.0.1:7370/v1/tables/proteins/ingest?name=proteins.fasta.gz'
+///     curl -F file=@a.stl -F file=@b.stl http://127.0.0.1:7370/v1/tables/solids/ingest
 #[utoipa::path(post, path = "/v1/tables/{table}/ingest", tag = "tables",
     params(
         ("table" = String, Path, description = "Name of the table"),

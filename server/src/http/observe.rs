@@ -93,7 +93,7 @@ pub(super) async fn observe(
     secure(&mut response, &id);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     state.metrics().answered(method, &route, status, took);
-    let latency_ms = took.as_secs_f64() * 1000.0;
+    let latency_ms = took.as_micros() as f64 / 1000.0;
     span.in_scope(|| {
         if is_probe {
             tracing::debug!(status, latency_ms, "answered");
@@ -167,12 +167,9 @@ fn complete(mut response: Response, id: &str, path: &str) -> Response {
     let mut headers = std::mem::take(response.headers_mut());
     headers.remove(CONTENT_LENGTH);
     let (mut parts, body) = completed.into_parts();
-    headers.extend(
-        parts
-            .headers
-            .drain()
-            .filter_map(|(name, value)| Some((name?, value))),
-    );
+    for (name, value) in &parts.headers {
+        headers.insert(name, value.clone());
+    }
     parts.headers = headers;
     parts.extensions.clear();
     Response::from_parts(parts, body)

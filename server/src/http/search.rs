@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 /// By a stored `id`, by `text` (a sequence), by `vector`; or by a file, as a form: the options as
 /// JSON in a part `request`, and the file in a part `file`, whose first record is the query.
 ///
-///     curl -F file=@query.stl http://127.0.0.1:8080/v1/tables/solids/search
+///     curl -F file=@query.stl http://127.0.0.1:7370/v1/tables/solids/search
 #[utoipa::path(post, path = "/v1/tables/{table}/search", tag = "search",
     params(("table" = String, Path, description = "Name of the table")),
     request_body(content(

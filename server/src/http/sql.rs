@@ -76,7 +76,7 @@ impl Form {
 /// and `vector_search('table', 'column', 'id or sequence', k)` is a table of nearest rows. Rows are
 /// streamed as they are found: an answer that breaks off before its end is an error.
 ///
-///     curl -H 'Content-Type: application/json' -d '{"sql": "SELECT count(*) FROM proteins"}' http://127.0.0.1:8080/v1/sql
+///     curl -H 'Content-Type: application/json' -d '{"sql": "SELECT count(*) FROM proteins"}' http://127.0.0.1:7370/v1/sql
 #[utoipa::path(post, path = "/v1/sql", tag = "sql",
     params(("Accept" = Option<String>, Header, description = "Form of the rows")),
     request_body = SqlRequest,

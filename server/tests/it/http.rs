@@ -143,6 +143,7 @@ impl Server {
 pub(crate) async fn problem(response: Response, status: u16, code: &str) -> Value {
     let found = response.status();
     let kind = response.headers().get("content-type").cloned();
+    assert_eq!(response.headers().get_all("content-type").iter().count(), 1);
     let id = response.headers().get("x-request-id").cloned();
     let text = response.text().await.unwrap();
     assert_eq!(found, status, "{text}");
