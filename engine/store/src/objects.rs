@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::io::AsyncWriteExt;
 
 use crate::backing::OWN;
@@ -344,52 +344,6 @@ impl Objects {
             .iter()
             .filter_map(|path| path.filename().map(str::to_owned))
             .collect())
-    }
-
-    /// Replaces an object only where it is still the one that was read; answers whether it was
-    /// replaced. On a local disk, whose store knows no such write, the old object is moved away
-    /// first, which one of several can do.
-    pub(crate) async fn swap(&self, key: &str, old: &Bytes, new: Bytes) -> Result<bool> {
-        let path = self.path(key)?;
-        let got = match self.store.get(&path).await {
-            Ok(got) => got,
-            Err(object_store::Error::NotFound { .. }) => return self.create(&path, new).await,
-            Err(error) => return Err(error.into()),
-        };
-        let tag = UpdateVersion {
-            e_tag: got.meta.e_tag.clone(),
-            version: got.meta.version.clone(),
-        };
-        if got.bytes().await? != *old {
-            return Ok(false);
-        }
-        if self.local_root.is_some() {
-            let aside = self.path(&format!("{key}.{}", uuid::Uuid::new_v4().simple()))?;
-            match self.store.rename(&path, &aside).await {
-                Ok(()) => {}
-                Err(object_store::Error::NotFound { .. }) => return Ok(false),
-                Err(error) => return Err(error.into()),
-            }
-            let moved = self.store.get(&aside).await?.bytes().await?;
-            let mine = moved == *old;
-            // Moved away what another had just written: put it back unless there is a newer one.
-            let written = self.create(&path, if mine { new } else { moved }).await?;
-            self.store.delete(&aside).await?;
-            return Ok(mine && written);
-        }
-        let options = PutOptions {
-            mode: PutMode::Update(tag),
-            ..PutOptions::default()
-        };
-        match self.store.put_opts(&path, new.into(), options).await {
-            Ok(_) => Ok(true),
-            Err(
-                object_store::Error::Precondition { .. }
-                | object_store::Error::NotFound { .. }
-                | object_store::Error::AlreadyExists { .. },
-            ) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Has many writers create one object at once. Exactly one may win, and its bytes must be

@@ -949,20 +949,28 @@ async fn one_maintenance_job_at_a_time(place: Place) {
     held.release().await.unwrap();
     other.gc(&name, Duration::ZERO).await.unwrap();
 
-    // A job that died: its lease has run out.
+    // A job that died: its lease has run out, and many want it.
     let dead = br#"{"owner":"x","purpose":"y","until":"2020-01-01T00:00:00Z","token":"z"}"#;
-    store
-        .objects()
-        .put("leases/t.json", dead.as_slice().into())
-        .await
-        .unwrap();
-    let tries = (0..8).map(|_| other.lease(&name, "after a death"));
-    let won: Vec<_> = futures::future::join_all(tries)
-        .await
-        .into_iter()
-        .filter_map(Result::ok)
-        .collect();
-    assert_eq!(won.len(), 1);
+    for round in 0..5 {
+        let key = format!("leases/t/{:020}.json", 1000 * (round + 1));
+        store
+            .objects()
+            .put(&key, dead.as_slice().into())
+            .await
+            .unwrap();
+        let tries = (0..8).map(|n| {
+            let (store, name) = ([&store, &other][n % 2].clone(), name.clone());
+            tokio::spawn(async move { store.lease(&name, "after a death").await.ok() })
+        });
+        let tries = futures::future::join_all(tries).await;
+        let won: Vec<_> = tries.into_iter().filter_map(Result::unwrap).collect();
+        assert_eq!(won.len(), 1);
+        for lease in won {
+            lease.renew().await.unwrap();
+            lease.release().await.unwrap();
+        }
+        assert_eq!(store.objects().list("leases/t").await.unwrap().len(), 1);
+    }
 }
 
 async fn the_ids_of_a_large_table_are_indexed(place: Place) {
