@@ -93,6 +93,8 @@ struct Obj {
     corners: Vec<i32>,
     comments: Vec<u8>,
     colours: bool,
+    /// Vertices with a colour that is no finite number.
+    bad_colours: u64,
     weights: bool,
     slashes: bool,
     texture: usize,
@@ -144,15 +146,18 @@ impl Obj {
         if !rest.is_empty() {
             let mut more = 0;
             let mut first = &b""[..];
+            let mut finite = true;
             loop {
                 let word = scan::word(&mut rest);
                 if word.is_empty() || word[0] == b'#' {
                     break;
                 }
                 first = if more == 0 { word } else { first };
+                finite &= scan::float(word).is_some_and(f64::is_finite);
                 more += 1;
             }
             self.colours |= more > 1;
+            self.bad_colours += u64::from(more > 1 && !finite);
             self.weights |= more == 1 && scan::float(first) != Some(1.0);
         }
         Ok(())
@@ -281,7 +286,15 @@ impl Obj {
             self.slashes && self.texture + self.normals == 0,
             "texture and normal numbers of the corners are".into(),
         );
-        left_out(self.colours, "colours of the vertices are".into());
+        left_out(
+            self.colours,
+            match self.bad_colours {
+                0 => "colours of the vertices are".into(),
+                n => {
+                    format!("colours of the vertices ({n} of them not finite: NaN or infinity) are")
+                }
+            },
+        );
         left_out(self.weights, "weights of the vertices are".into());
         left_out(self.libraries > 0, "material libraries (mtllib) are".into());
         left_out(self.smoothing, "smoothing groups (s) are".into());

@@ -180,7 +180,7 @@ impl Tour<'_> {
             .await?;
 
         self.title("   A turned torus is the same torus, and one wing is near another")?;
-        for id in ["torus", "wing-naca2412"] {
+        for id in ["torus.stl", "wing-naca2412.obj"] {
             let input = SearchInput::Id(id.to_owned());
             self.find("meshes", input, &format!("--id {id}"), 3).await?;
         }

@@ -96,7 +96,7 @@ def test_two_ranks_while_a_writer_commits(server, snapshot, penstock, all_vector
 
 
 def rows_of(tables):
-    return next(table["rows"] for table in tables if table["name"] == "proteins")
+    return next(table["rows"] for table in tables["tables"] if table["name"] == "proteins")
 
 
 def test_files(penstock, folder, all_vectors):
@@ -105,8 +105,8 @@ def test_files(penstock, folder, all_vectors):
     np.testing.assert_array_equal(
         zarr.open_group(folder / "zarr", mode="r")["protein_kmer_v1"][:], all_vectors
     )
-    np.testing.assert_array_equal(np.load(next((folder / "npy").glob("protein_kmer_v1*.npy"))), all_vectors)
-    table = pq.read_table(folder / "parquet")
+    np.testing.assert_array_equal(np.load(folder / "npy" / "protein_kmer_v1.npy"), all_vectors)
+    table = pq.read_table(folder / "parquet" / "part-00000-of-00001.parquet")
     column = table["protein_kmer_v1"].combine_chunks()
     np.testing.assert_array_equal(
         column.flatten().to_numpy().reshape(-1, DIM), all_vectors
@@ -116,9 +116,9 @@ def test_files(penstock, folder, all_vectors):
 def test_exported_ranks(penstock, folder, all_vectors):
     parts = []
     for rank in range(3):
-        out = folder / f"npy-{rank}"
+        out = folder / "npy-ranks"
         penstock("export", "frozen", "--format", "npy", "--out", out, "--rank", rank, "--of", 3)
-        parts.append(np.load(next(out.glob("protein_kmer_v1*.npy"))))
+        parts.append(np.load(out / f"rank-{rank:05}-of-00003" / "protein_kmer_v1.npy"))
     np.testing.assert_array_equal(np.concatenate(parts), all_vectors)
 
 

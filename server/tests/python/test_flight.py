@@ -47,7 +47,7 @@ def test_every_snapshot_is_listed(client, snapshot):
 
 
 def test_unknown_snapshot(client):
-    with pytest.raises(flight.FlightError, match="not"):
+    with pytest.raises(pa.ArrowKeyError, match="there is no snapshot `nowhere`"):
         client.get_flight_info(descriptor(snapshot="nowhere"))
 
 
@@ -77,14 +77,14 @@ def test_put(client, penstock):
 
 def test_put_refuses_compressed_bodies_and_nonsense(client):
     table = pa.table({"id": ["a"], "sequence": ["ACGT" * 1000]})
-    with pytest.raises(flight.FlightError, match="compressed"):
+    with pytest.raises(pa.ArrowInvalid, match="compressed"):
         options = flight.FlightCallOptions(write_options=pa.ipc.IpcWriteOptions(compression="zstd"))
         writer, reader = client.do_put(flight.FlightDescriptor.for_path("x", "dna"), table.schema, options)
         with writer:
             writer.write_table(table)
             writer.done_writing()
             reader.read()
-    with pytest.raises(flight.FlightError, match="sequence"):
+    with pytest.raises(pa.ArrowInvalid, match="sequence"):
         put(client, ["x", "dna"], pa.table({"id": ["a"]}))
 
 

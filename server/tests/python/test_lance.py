@@ -15,11 +15,11 @@ def test_every_table_version_and_tag(penstock, folder):
     penstock("delete", "history", "--where", "id LIKE 'q%'")
     penstock("encode", "history", "--encoder", "protein-kmer-v1")
 
-    for table in penstock("tables"):
+    for table in penstock("tables")["tables"]:
         name = table["name"]
         path = pathlib.Path(penstock.store) / f"{name}.lance"
         assert lance.dataset(path).count_rows() == table["rows"]
-        for version in penstock("versions", name):
+        for version in penstock("versions", name)["versions"]:
             number = version["version"]
             rows = penstock("sql", f"SELECT count(*) AS n FROM at('{name}', {number})")[0]["n"]
             assert lance.dataset(path, version=number).count_rows() == rows
