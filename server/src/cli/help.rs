@@ -109,6 +109,7 @@ pub(super) const SEARCH: &str = "Examples:
 pub(super) const SQL: &str = "Examples:
   penstock sql \"SELECT kind, count(*) FROM proteins GROUP BY kind\"
   penstock sql \"SELECT id, length FROM at('proteins', 3) ORDER BY length DESC LIMIT 5\"
+  penstock sql \"SELECT id, distance FROM vector_search('proteins', 'protein_kmer_v1', 'id:d12asa_', 5)\"
   penstock --json sql \"SELECT id, gc FROM genomes WHERE parent IS NULL\"
   penstock sql - < query.sql";
 

@@ -15,8 +15,9 @@ const SHOWN: usize = 1000;
 /// Run a read-only SQL query over all tables
 ///
 /// Beside the tables there are `at('TABLE', VERSION_OR_TAG)` for time travel,
-/// `vector_search('TABLE', 'COLUMN', QUERY, K)` as a table with a `distance` column, and the
-/// functions `cosine_distance(a, b)`, `l2_distance(a, b)` and `dot_distance(a, b)`.
+/// `vector_search('TABLE', 'COLUMN', QUERY, K)` as a table with a `distance` column, where QUERY is
+/// an array of numbers, a sequence, or 'id:ID' for a stored row, and the functions
+/// `cosine_distance(a, b)`, `l2_distance(a, b)` and `dot_distance(a, b)`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::SQL)]
 pub(super) struct Args {

@@ -18,5 +18,8 @@ fn python_readers() {
         .expect("PENSTOCK_PYTHON names an interpreter");
     let text = String::from_utf8_lossy(&output.stdout);
     println!("{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "pytest failed; its report is above");
+    assert!(
+        output.status.success(),
+        "pytest failed; its report is above"
+    );
 }
