@@ -53,7 +53,6 @@ pub const DEFAULT_STORE: &str = "./penstock-data";
 #[command(
     name = "penstock",
     version,
-    about,
     help_template = help::ROOT,
     after_help = help::ROOT_AFTER,
     after_long_help = help::ROOT_AFTER_LONG,

@@ -37,19 +37,17 @@ fn show(ui: &Ui, outcomes: &CompactOutcomes) -> String {
     if outcomes.tables.is_empty() {
         return "There are no tables.\n".to_owned();
     }
-    let mut rows = table::new(&[
-        ("table", false),
-        ("version", true),
-        ("fragments before", true),
-        ("after", true),
-    ]);
-    for outcome in &outcomes.tables {
-        rows.add_row([
-            outcome.table.clone(),
-            outcome.version.to_string(),
-            table::count(outcome.fragments_removed),
-            table::count(outcome.fragments_added),
-        ]);
-    }
-    ui.table(&rows)
+    outcomes.tables.iter().fold(String::new(), |text, outcome| {
+        let what = if outcome.fragments_removed == 0 {
+            "nothing to merge".to_owned()
+        } else {
+            format!(
+                "{} became {}; version {}",
+                table::counted(outcome.fragments_removed, "fragment"),
+                table::count(outcome.fragments_added),
+                outcome.version
+            )
+        };
+        text + &format!("{} {}: {what}\n", ui.good("✓"), ui.bold(&outcome.table))
+    })
 }

@@ -128,6 +128,16 @@ impl CliError {
             Self::Engine(penstock::Error::Source(source)) => {
                 return source_hint(source.code).map(str::to_owned);
             }
+            Self::Job(_) if self.code() == ErrorCode::InvalidData => {
+                return source_hint(self.code()).map(str::to_owned);
+            }
+            Self::Engine(penstock::Error::NoSuchRow { table, .. }) => {
+                return Some(format!(
+                    "`penstock sql \"SELECT id FROM {table} LIMIT 10\"` shows some ids"
+                ));
+            }
+            // The message lists the columns that there are.
+            Self::Engine(penstock::Error::NoSuchColumn { .. }) => return None,
             _ => match self.code() {
                 ErrorCode::NotFound => {
                     "`penstock tables`, `describe TABLE`, `versions TABLE`, `encoders` and \
@@ -202,20 +212,14 @@ fn source_hint(code: ErrorCode) -> Option<&'static str> {
     }
 }
 
-/// The causes of an error that its message does not repeat.
-pub(super) fn causes(error: &CliError) -> Vec<String> {
-    let mut said = error.to_string();
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            causes.push(text.clone());
-            said = text;
-        }
-        next = cause.source();
+/// Where the error began, unless its message says so already.
+pub(super) fn root_cause(error: &CliError) -> Option<String> {
+    let mut cause = error.source()?;
+    while let Some(next) = cause.source() {
+        cause = next;
     }
-    causes
+    let text = cause.to_string();
+    (!error.to_string().contains(&text)).then_some(text)
 }
 
 #[cfg(test)]

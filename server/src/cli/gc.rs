@@ -67,21 +67,20 @@ fn show(ui: &Ui, outcomes: &GcOutcomes) -> String {
     if outcomes.tables.is_empty() {
         return "There are no tables.\n".to_owned();
     }
-    let mut rows = table::new(&[
-        ("table", false),
-        ("versions removed", true),
-        ("files", true),
-        ("freed", true),
-    ]);
-    for outcome in &outcomes.tables {
-        rows.add_row([
-            outcome.table.clone(),
-            table::count(outcome.versions_removed),
-            table::count(outcome.data_files_removed + outcome.index_files_removed),
-            table::bytes(outcome.bytes_removed),
-        ]);
-    }
-    ui.table(&rows)
+    outcomes.tables.iter().fold(String::new(), |text, outcome| {
+        let files = outcome.data_files_removed + outcome.index_files_removed;
+        let what = if outcome.versions_removed == 0 && files == 0 {
+            "nothing to remove".to_owned()
+        } else {
+            format!(
+                "{} and {} removed, {} freed",
+                table::counted(outcome.versions_removed, "version"),
+                table::counted(files, "file"),
+                table::bytes(outcome.bytes_removed)
+            )
+        };
+        text + &format!("{} {}: {what}\n", ui.good("✓"), ui.bold(&outcome.table))
+    })
 }
 
 #[cfg(test)]

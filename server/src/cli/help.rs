@@ -53,7 +53,7 @@ Examples:
 
 Exit codes:
    0  done
-   1  an error inside this program, or a damaged file found by `verify`
+   1  an error inside this program
    2  the command line or the request makes no sense
    3  no such table, version, tag, column, row, snapshot, encoder or file
    4  the data break the rules of their format, or of the table they go to
@@ -62,12 +62,13 @@ Exit codes:
    7  the store or the server does not answer
    8  it is not known whether the change was made: look before repeating it
    9  cancelled
-  10  stored bytes differ from their recorded digest
+  10  stored bytes differ from their recorded digest; also when `verify` finds such a file
   11  this build or store cannot do it
 
 Environment:
   PENSTOCK_STORE, PENSTOCK_SERVER   defaults of --store and --server
-  PENSTOCK_LOG                      what `serve` logs, such as `info` or `penstock=debug`
+  PENSTOCK_LOG                      what `serve` logs to standard error: `info` logs every
+                                    request, `penstock=debug` more
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
   AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL
                                     access to an s3:// store

@@ -118,11 +118,11 @@ impl Args {
 
 fn warn(ui: &Ui, result: &IngestResult) {
     for warning in result.warnings.iter().take(SHOWN) {
-        let record = warning
-            .record
-            .as_deref()
-            .map(|r| format!(", `{r}`"))
-            .unwrap_or_default();
+        let record = match &warning.record {
+            // A mesh is named after its file.
+            Some(record) if !warning.source.ends_with(record) => format!(", `{record}`"),
+            _ => String::new(),
+        };
         ui.warn(&format!("{}{record}: {}", warning.source, warning.message));
     }
     let more = result.warning_count.saturating_sub(SHOWN as u64);
@@ -146,11 +146,12 @@ pub(super) fn show(ui: &Ui, result: &IngestResult) -> String {
         text += &format!(", {} skipped", table::count(result.rows_skipped));
     }
     let total = result.rows_added + result.rows_updated + result.rows_unchanged;
-    if result.seconds > 0.0 {
+    let mut pace = table::seconds(result.seconds);
+    if result.seconds > 0.0 && total >= 1000 {
         let rate = table::count((total as f64 / result.seconds) as u64);
-        let time = table::seconds(result.seconds);
-        text += &ui.dim(&format!("  ({time}, {rate} rows/s)"));
+        pace += &format!(", {rate} rows/s");
     }
+    text += &ui.dim(&format!("  ({pace})"));
     text.push('\n');
     if result.windows_written > 0 {
         text += &format!(

@@ -14,6 +14,8 @@ use super::ui::Ui;
 
 /// Longest cell shown where no terminal sets the width.
 const CELL: usize = 60;
+/// Most columns that stand side by side on a terminal.
+const WIDE: usize = 10;
 
 /// A row whose columns keep their order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,6 +99,9 @@ pub(super) fn show(ui: &Ui, rows: &[Row], leave_out_empty: bool) -> String {
                     .any(|row| row.get(name).is_some_and(|v| !v.is_null()))
         })
         .collect();
+    if ui.out_is_terminal() && columns.len() > WIDE {
+        return upright(ui, rows, &columns);
+    }
     let heads: Vec<(&str, bool)> = columns
         .iter()
         .map(|name| {
@@ -121,6 +126,22 @@ pub(super) fn show(ui: &Ui, rows: &[Row], leave_out_empty: bool) -> String {
         }));
     }
     ui.table(&table)
+}
+
+/// One row below the other, a column on each line: more columns than a terminal has room for.
+fn upright(ui: &Ui, rows: &[Row], columns: &[&str]) -> String {
+    let mut text = String::new();
+    for (i, row) in rows.iter().enumerate() {
+        text += &ui.dim(&format!("  row {}", i + 1));
+        text.push('\n');
+        let facts: Vec<(&str, String)> = columns
+            .iter()
+            .filter_map(|name| Some((*name, row.get(name)?)))
+            .map(|(name, value)| (name, table::shorten(&cell(name, value), CELL)))
+            .collect();
+        text += &table::facts(&facts);
+    }
+    text
 }
 
 /// One value. Long lists are cut and say their length.

@@ -12,8 +12,9 @@ use super::{CliError, Context, help, table};
 use crate::flight;
 use crate::http::{self, Config, State};
 
-/// What is logged when `PENSTOCK_LOG` does not say.
-const LOG: &str = "warn,penstock=info,penstock_server=info";
+/// What is logged when `PENSTOCK_LOG` does not say: jobs and upkeep, and what goes wrong. Every
+/// request would drown that.
+const LOG: &str = "warn,penstock=info,penstock_server=info,penstock_server::http::observe=warn";
 
 /// Serve the store over HTTP (OpenAPI) and Arrow Flight
 ///

@@ -102,7 +102,7 @@ impl Ui {
             self.note(&error.problem());
         } else {
             self.note(&format!("{} {error}", self.paint_err("error:", "31;1")));
-            for cause in error::causes(error) {
+            if let Some(cause) = error::root_cause(error) {
                 self.note(&format!("  because: {cause}"));
             }
             if let Some(hint) = error.hint() {

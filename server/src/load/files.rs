@@ -225,7 +225,7 @@ fn open(
                 Warning {
                     source: name,
                     record: None,
-                    message: format!("left out: {error}"),
+                    message: format!("not read: {error}"),
                 },
             );
             Ok(None)

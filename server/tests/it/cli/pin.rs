@@ -131,8 +131,8 @@ fn the_demo_runs_and_runs_again() {
             .abs()
             < 1e-6
     );
-    assert_eq!(hits(5)[..2], ["torus", "torus-turned"]);
-    assert_eq!(hits(6)[..2], ["wing-naca2412", "wing-naca0012"]);
+    assert_eq!(hits(5)[..2], ["torus.stl", "torus-turned.stl"]);
+    assert_eq!(hits(6)[..2], ["wing-naca2412.obj", "wing-naca0012.obj"]);
     for row in steps[7]["result"].as_array().unwrap() {
         assert_eq!(row["watertight"], true, "{row}");
     }
