@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use penstock_store::{
-    DeleteOptions, FeatureOptions, LoadMode, LoadOptions, Scan, Store, StoreError, StoreOptions,
-    VerifyProblem, VerifyScope, VersionRef,
+    DeleteOptions, FeatureOptions, IndexRequest, LoadMode, LoadOptions, Scan, Store, StoreError,
+    StoreOptions, VerifyProblem, VerifyScope, VersionRef,
 };
 use penstock_types::{ErrorCode, FeatureSpec, Kind, TagName, columns};
 
@@ -83,6 +83,7 @@ suite! {
     clean_up_keeps_what_is_tagged
     one_maintenance_job_at_a_time
     the_ids_of_a_large_table_are_indexed
+    vector_indexes_are_built_and_verified
     rows_are_found_by_id
     objects_are_whole
     tables_are_listed_and_dropped
@@ -1018,6 +1019,80 @@ async fn the_ids_of_a_large_table_are_indexed(place: Place) {
     );
     let report = store.verify(&name, VerifyScope::AllVersions).await.unwrap();
     assert!(report.is_ok(), "{report:?}");
+}
+
+async fn vector_indexes_are_built_and_verified(place: Place) {
+    use lance::index::vector::VectorIndexParams;
+    use lance_index::IndexType;
+    use lance_index::vector::hnsw::builder::HnswBuildParams;
+    use lance_index::vector::ivf::IvfBuildParams;
+    use lance_index::vector::sq::builder::SQBuildParams;
+    use lance_linalg::distance::MetricType;
+
+    let (store, name) = (place.store().await, table("t"));
+    let rows = with_feature(&proteins(0..600, "a"));
+    load(
+        &store,
+        &name,
+        Kind::Protein,
+        &[rows],
+        LoadOptions::default(),
+    )
+    .await
+    .unwrap();
+    let params = VectorIndexParams::with_ivf_hnsw_sq_params(
+        MetricType::L2,
+        IvfBuildParams::new(2),
+        HnswBuildParams::default(),
+        SQBuildParams::default(),
+    );
+    let column = spec().column();
+    let request = || IndexRequest {
+        column: &column,
+        kind: IndexType::Vector,
+        name: None,
+        params: &params,
+        replace: false,
+    };
+    let built = store.build_index(&name, request()).await.unwrap();
+    assert_eq!((built.indexed_rows, built.unindexed_rows), (600, 0));
+    assert_eq!(built.metric, Some(penstock_types::Metric::L2));
+    assert_eq!(built.kind, "IVF_HNSW_SQ");
+    assert!(store.build_index(&name, request()).await.is_err());
+
+    // New rows and replaced ones are outside until the index is brought up to date.
+    let rows = with_feature(&proteins(590..610, "bb"));
+    load(
+        &store,
+        &name,
+        Kind::Protein,
+        &[rows],
+        LoadOptions::default(),
+    )
+    .await
+    .unwrap();
+    let now = &store.list_indexes(&name).await.unwrap()[0];
+    assert_eq!((now.indexed_rows, now.unindexed_rows), (590, 20));
+    let now = &store.optimize(&name).await.unwrap().indexes[0];
+    assert_eq!((now.indexed_rows, now.unindexed_rows), (610, 0));
+    // Filling a feature takes the fragments out of its index.
+    load_proteins(&store, &name, proteins(700..710, "a")).await;
+    store.compact(&name).await.unwrap();
+    fill(&store, "t", &spec()).await.unwrap();
+    store.optimize(&name).await.unwrap();
+    let now = &store.list_indexes(&name).await.unwrap()[0];
+    assert_eq!((now.indexed_rows, now.unindexed_rows), (620, 0));
+    let report = place
+        .store()
+        .await
+        .verify(&name, VerifyScope::AllVersions)
+        .await
+        .unwrap();
+    assert!(report.is_ok(), "{report:?}");
+    store.drop_index(&name, &built.name).await.unwrap();
+    assert_eq!(store.list_indexes(&name).await.unwrap(), []);
+    let error = store.drop_index(&name, &built.name).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotFound);
 }
 
 async fn rows_are_found_by_id(place: Place) {
