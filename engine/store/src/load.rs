@@ -3,7 +3,7 @@
 //! Every row pushed is compared with the table by its `id`. A row whose content hash, name and
 //! description are as the table has them is dropped (unchanged); another is written, and what it
 //! replaces is deleted (updated); the rest is added. Memory holds a few batches, 64 MB of ids (more
-//! are on disk, see [`crate::seen`]) and at most two bits per row of the table; nothing grows with
+//! are on disk, see `seen.rs`) and at most two bits per row of the table; nothing grows with
 //! the load.
 //!
 //! **Other writers.** The commit makes exactly the version after the one that the load was compared

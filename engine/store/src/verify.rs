@@ -1,7 +1,7 @@
 //! Comparing the stored bytes with what was written.
 //!
 //! Lance's data files carry no checksum: a flipped bit is a silently wrong row. The hashes that
-//! [`crate::backing`] recorded before each commit are what this compares with.
+//! `backing.rs` recorded before each commit are what this compares with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
