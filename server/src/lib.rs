@@ -1,4 +1,4 @@
-//! The penstock program: command line, HTTP and Arrow Flight.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod cli;
