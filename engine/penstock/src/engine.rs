@@ -145,6 +145,7 @@ impl Engine {
         predicate: &str,
         key: Option<String>,
     ) -> Result<DeleteOutcome, Error> {
+        penstock_index::check_predicate(predicate)?;
         let mut options = DeleteOptions::default();
         options.key = key;
         Ok(self.store.delete(name, predicate, options).await?)

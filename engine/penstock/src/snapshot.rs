@@ -20,6 +20,9 @@ impl Engine {
         task: &Task,
     ) -> Result<Created, Error> {
         task.progress.set_stage("freezing");
+        if let Some(filter) = &request.filter {
+            penstock_index::check_predicate(filter)?;
+        }
         let progress = Arc::clone(&task.progress);
         let options = CreateOptions {
             progress: Some(Arc::new(move |rows| progress.set_rows(rows, 0))),
