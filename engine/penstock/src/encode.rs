@@ -113,8 +113,9 @@ fn encode_fn(encoder: &Arc<dyn Encoder>) -> Arc<penstock_store::EncodeFn> {
 
 fn feature_options(task: &Task) -> FeatureOptions {
     let progress = Arc::clone(&task.progress);
-    let mut options = FeatureOptions::default();
-    options.progress = Some(Arc::new(move |done, all| progress.set_rows(done, all)));
-    options.cancel = Some(task.cancel_fn());
-    options
+    FeatureOptions {
+        progress: Some(Arc::new(move |done, all| progress.set_rows(done, all))),
+        cancel: Some(task.cancel_fn()),
+        ..FeatureOptions::default()
+    }
 }

@@ -146,8 +146,7 @@ impl Engine {
         key: Option<String>,
     ) -> Result<DeleteOutcome, Error> {
         penstock_index::check_predicate(predicate)?;
-        let mut options = DeleteOptions::default();
-        options.key = key;
+        let options = DeleteOptions { key };
         Ok(self.store.delete(name, predicate, options).await?)
     }
 

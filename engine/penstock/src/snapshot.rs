@@ -28,7 +28,7 @@ impl Engine {
             progress: Some(Arc::new(move |rows| progress.set_rows(rows, 0))),
             cancel: Some(task.cancel_fn()),
         };
-        Ok(Snapshot::create(self.store(), &request, &options).await?)
+        Ok(Snapshot::create(self.store(), request, &options).await?)
     }
 
     /// The snapshot with this name or digest.
