@@ -141,6 +141,9 @@ fn a_server_answers_as_the_store_does() {
         "id,length",
     ]);
     both(&["snapshot", "show", "pinned"]);
+    for format in ["zarr", "npy"] {
+        both(&["export", "pinned", "--format", format, "--out", format]);
+    }
     both(&["delete", "proteins", "--where", "id = 'gamma'"]);
     both(&["verify"]);
     both(&["compact", "proteins"]);
