@@ -2,7 +2,7 @@
 //! out.
 //!
 //! Each command has its file with its arguments, what it does, and how it shows the answer. What a
-//! command asks goes through [`target::Target`], so that every command runs on a store that this
+//! command asks goes through `target::Target`, so that every command runs on a store that this
 //! process opens and, with `--server`, on a server.
 
 mod compact;

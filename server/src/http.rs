@@ -1,7 +1,7 @@
 //! The REST interface.
 //!
-//! Each resource is a file with its handlers and their OpenAPI part; [`app`] puts them together.
-//! [`observe`] stands around every request: number, span, metrics, problems, headers, panics.
+//! Each resource is a file with its handlers and their OpenAPI part; `app` puts them together.
+//! `observe` stands around every request: number, span, metrics, problems, headers, panics.
 
 mod app;
 mod arrays;

@@ -2,7 +2,7 @@
 //!
 //! A job is an object `_penstock/jobs/{id}.json` in the store. It is written before the caller
 //! hears of the job and at each change of its state. Uploads wait in a spool on a local disk. When
-//! a server starts, it goes on with the jobs of the spools that it takes over ([`spool`]); commits
+//! a server starts, it goes on with the jobs of the spools that it takes over (`spool`); commits
 //! are keyed with the caller's idempotency key or the job's id, so that a job whose commit went
 //! through just before a crash is answered from the store and not done twice.
 //!
