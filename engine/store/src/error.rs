@@ -252,6 +252,15 @@ pub enum StoreError {
         #[source]
         source: BoxError,
     },
+    /// The bucket is not there.
+    #[error("there is no bucket under `{uri}`; make it first, buckets are not made here")]
+    NoBucket {
+        /// What was opened.
+        uri: String,
+        /// What the service said.
+        #[source]
+        source: BoxError,
+    },
     /// The store refused the credentials.
     #[error("the object store refused access; check the credentials and the bucket's policy")]
     Denied {
@@ -308,7 +317,8 @@ impl StoreError {
             | Self::NoVersion { .. }
             | Self::NoColumn { .. }
             | Self::NoIndex { .. }
-            | Self::NoObject(_) => ErrorCode::NotFound,
+            | Self::NoObject(_)
+            | Self::NoBucket { .. } => ErrorCode::NotFound,
             Self::Schema { .. }
             | Self::Row { .. }
             | Self::DuplicateId { .. }

@@ -87,7 +87,7 @@ pub struct FeatureOutcome {
 /// Checks that a column was made by this encoder.
 pub(crate) fn same_encoder(name: &TableName, field: &Field, spec: &FeatureSpec) -> Result<()> {
     let is = FeatureSpec::of(field)?;
-    if is.as_ref() == Some(spec) {
+    if is.as_ref().is_some_and(|is| is.makes_the_same(spec)) {
         return Ok(());
     }
     let describe = |spec: &FeatureSpec| {

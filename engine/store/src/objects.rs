@@ -368,6 +368,15 @@ impl Objects {
                 }
             }
             match (&winners[..], unanswered) {
+                ([], Some(StoreError::Object(error)))
+                    if matches!(*error, object_store::Error::NotFound { .. }) =>
+                {
+                    // An object that is made now cannot be missing; its bucket can.
+                    return Err(StoreError::NoBucket {
+                        uri: uri.to_owned(),
+                        source: error,
+                    });
+                }
                 ([], Some(error)) => return Err(error),
                 ([winner], _) if stored?.is_some_and(|stored| stored == content(*winner)) => {}
                 _ => {

@@ -363,7 +363,16 @@ impl Store {
         }
         if let Some(root) = &self.0.local_root {
             let folder = root.join(format!("{name}{TABLE_SUFFIX}"));
-            let _ = tokio::fs::remove_dir_all(folder).await;
+            match tokio::fs::remove_dir_all(&folder).await {
+                // Somebody else was faster, or the folder went with its last file.
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::Io {
+                        what: "removing the folder of a dropped table",
+                        source: error,
+                    });
+                }
+                _ => {}
+            }
         }
         self.forget_cached();
         lease.release().await

@@ -38,3 +38,17 @@ async fn a_root_that_is_none_is_refused() {
         assert_eq!(error.code(), ErrorCode::InvalidArgument, "{uri}: {error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_is_not_there_is_named() {
+    let server = S3Server::start(Conditions::Honoured).await;
+    let options = StoreOptions {
+        probe: true,
+        ..server.options()
+    };
+    let error = Store::open("s3://no-such-bucket/root", options)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotFound, "{error}");
+    assert!(error.to_string().contains("no-such-bucket"), "{error}");
+}

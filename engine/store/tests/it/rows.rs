@@ -151,6 +151,7 @@ pub(crate) fn spec() -> FeatureSpec {
         weights: "ab".repeat(32),
         pooling: Pooling::Whole,
         dtype: DType::F32,
+        licence: None,
         dim: Dim::new(2).unwrap(),
     }
 }
