@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use penstock_openapi::{
-    CreateSnapshot, DeleteOutcome, DeleteRequest, EncodeRequest, Encoders, GcRequest, IndexRequest,
-    IngestParams, Job, JobParams, Jobs, SearchAnswer, SearchRequest, SetTag, Snapshot, Snapshots,
-    SqlRequest, TableDescription, Tables, Tag, Tags, VerifyRequest, Versions,
+    CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
+    IndexRequest, IngestParams, Job, JobParams, Jobs, SearchAnswer, SearchRequest, SetTag,
+    Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags, VerifyRequest, Versions,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -260,6 +260,40 @@ impl Client {
         let make = async || {
             let post = self.request(Method::POST, &["v1", "sql"]).json(&request);
             Ok(post.header(ACCEPT, "application/json"))
+        };
+        let response = self.send(make).await?;
+        let client = self.clone();
+        Ok(response
+            .bytes_stream()
+            .map_err(move |error| client.transport(error))
+            .boxed())
+    }
+
+    /// The vectors of sequences, or of a file's records: the bytes of a JSON document, as they
+    /// come.
+    ///
+    /// # Errors
+    /// As all operations; the file cannot be read; in the stream, the server broke off.
+    pub async fn embed(&self, request: &EmbedRequest, file: Option<&Path>) -> Result<Bytes> {
+        let segments = ["v1", "embed"];
+        let form = file.map(|file| {
+            let name = file.file_name().unwrap_or(file.as_os_str());
+            let options = serde_json::to_vec(request).unwrap_or_default();
+            Form::new(vec![
+                Part::text("request", options),
+                Part::file("file", name.to_string_lossy().into_owned(), file.to_owned()),
+            ])
+        });
+        let make = async || {
+            let post = self
+                .request(Method::POST, &segments)
+                .header(ACCEPT, "application/json");
+            Ok(match &form {
+                None => post.json(request),
+                Some(form) => post
+                    .header(CONTENT_TYPE, form.content_type())
+                    .body(form.body().await?),
+            })
         };
         let response = self.send(make).await?;
         let client = self.clone();

@@ -12,7 +12,10 @@ pub mod snapshot;
 pub mod sql;
 pub mod table;
 
-pub use encoder::{EncodeOutcome, EncodeRequest, Encoder, Encoders};
+pub use encoder::{
+    EmbedAnswer, EmbedContacts, EmbedRequest, EmbedSequence, EmbedUpload, EmbedVector,
+    EncodeOutcome, EncodeRequest, Encoder, Encoders, VectorForm,
+};
 pub use ingest::{IngestParams, IngestResult, IngestUpload, Skipped, Warning};
 pub use job::{Job, JobKind, JobParams, JobProgress, JobState, Jobs};
 pub use maintain::{

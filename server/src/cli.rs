@@ -9,6 +9,7 @@ mod compact;
 mod delete;
 mod demo;
 mod describe;
+mod embed;
 mod encode;
 mod encoders;
 mod environment;
@@ -35,6 +36,7 @@ mod verify;
 mod versions;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -92,6 +94,17 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
 
+    /// Folder with trained models, each a folder as the Hugging Face hub lays it out
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "PENSTOCK_CHECKPOINTS",
+        hide_short_help = true,
+        hide_env_values = true
+    )]
+    checkpoints: Option<PathBuf>,
+
     /// Endpoint of an S3-compatible service, such as http://127.0.0.1:9000
     #[arg(
         long,
@@ -114,6 +127,7 @@ enum Command {
     Serve(serve::Args),
     Ingest(ingest::Args),
     Encode(encode::Args),
+    Embed(embed::Args),
     Index(index::Args),
     Search(search::Args),
     Sql(sql::Args),
@@ -134,7 +148,7 @@ enum Command {
 /// Reads the arguments, runs the command, prints, and answers the exit code.
 ///
 /// `arguments` begin with the program's name. Variables that clap reads for an option
-/// (`PENSTOCK_STORE`, `PENSTOCK_SERVER`, `AWS_ENDPOINT_URL`) are read here, all others come in
+/// (`PENSTOCK_STORE`, `PENSTOCK_SERVER`, `PENSTOCK_CHECKPOINTS`, `AWS_ENDPOINT_URL`) are read here, all others come in
 /// `environment`.
 pub async fn main(arguments: Vec<OsString>, environment: Environment) -> ExitCode {
     let program = program(&arguments);
@@ -204,6 +218,7 @@ async fn run(
         Command::Serve(args) => args.run(&context).await?,
         Command::Ingest(args) => args.run(&context).await?,
         Command::Encode(args) => args.run(&context).await?,
+        Command::Embed(args) => args.run(&context).await?,
         Command::Index(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,

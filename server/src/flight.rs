@@ -8,9 +8,11 @@
 //! | GetFlightInfo | command `{"snapshot": NAME_OR_DIGEST, "columns": [..], "ranks": N}` | N ordered endpoints, each with its row range in `app_metadata` |
 //! | DoGet | a ticket from an endpoint | the rows, in messages of at most 4 MiB |
 //! | DoPut | path `[TABLE]` or `[TABLE, KIND]`; headers `idempotency-key`, `penstock-encoder` | one committed version |
+//! | DoExchange | command `{"embed": ENCODER}`; batches with `sequence` (or a mesh), perhaps `id` | for each batch one with `id` and `vector` |
 //! | ListFlights | | every snapshot |
 //! | Flight SQL | statements, prepared statements, catalogs, schemas, tables | |
 
+mod exchange;
 mod fasta;
 mod put;
 mod service;

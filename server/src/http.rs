@@ -6,6 +6,7 @@
 mod app;
 mod arrays;
 mod conditional;
+mod embed;
 mod encoders;
 mod error;
 mod ingest;
@@ -13,6 +14,7 @@ mod job;
 mod maintain;
 mod metrics;
 mod observe;
+mod rows;
 mod search;
 mod serve;
 mod service;

@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod demo;
+pub mod embed;
 pub mod flight;
 pub mod http;
 pub mod jobs;

@@ -179,6 +179,21 @@ pub fn first_record(input: Input, kind: Option<Kind>) -> Result<RecordBatch, pen
     }
 }
 
+/// The records of files in batches, read as they are asked for.
+///
+/// # Errors
+/// No file can be read, or they hold another kind.
+pub fn records(
+    inputs: Vec<Input>,
+    kind: Kind,
+) -> Result<impl Iterator<Item = Result<RecordBatch, SourceError>> + Send, penstock::Error> {
+    let options = ReadOptions {
+        kind: Some(kind),
+        ..ReadOptions::default()
+    };
+    files::Batches::open(inputs, options, Arc::default())
+}
+
 /// A report that the reading thread fills.
 type Account = Arc<Mutex<Report>>;
 

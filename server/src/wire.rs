@@ -42,15 +42,16 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, ArrowError> 
 #[must_use]
 pub fn encoder(info: &EncoderInfo) -> wire::Encoder {
     wire::Encoder {
-        name: info.spec.encoder.clone(),
+        name: info.name.clone(),
         kind: info.kind.to_string(),
-        column: info.spec.column(),
-        dim: info.spec.dim.get() as u64,
-        dtype: info.spec.dtype.to_string(),
-        pooling: info.spec.pooling.to_string(),
-        weights: info.spec.weights.clone(),
+        column: info.column(),
+        dim: info.dim as u64,
+        dtype: info.dtype.to_string(),
+        pooling: info.pooling.to_string(),
+        weights: info.weights.clone(),
         device: info.device.clone(),
         description: info.description.clone(),
+        licence: info.licence.clone(),
         is_default: info.is_default,
     }
 }

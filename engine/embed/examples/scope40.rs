@@ -13,7 +13,7 @@ use std::time::Instant;
 use arrow::array::{Array as _, AsArray as _, LargeStringArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use candle_core::Tensor;
-use penstock_embed::{by_name, device};
+use penstock_embed::{Registry, device};
 
 type Failure = Box<dyn Error>;
 
@@ -53,7 +53,7 @@ fn processor_seconds() -> Option<f64> {
 
 /// Vectors, seconds by the clock and seconds of processor time.
 fn encode(name: &str, batch: &RecordBatch) -> Result<(Vec<f32>, f64, f64), Failure> {
-    let encoder = by_name(name)?;
+    let encoder = Registry::default().get(name)?;
     encoder.encode(&batch.slice(0, 1.min(batch.num_rows())))?;
     let (clock, before) = (Instant::now(), processor_seconds());
     let vectors = encoder.encode(batch)?;
@@ -62,7 +62,11 @@ fn encode(name: &str, batch: &RecordBatch) -> Result<(Vec<f32>, f64, f64), Failu
         .zip(before)
         .map_or(seconds, |(b, a)| b - a);
     assert_eq!(vectors.null_count(), 0, "every sequence has a vector");
-    let values = vectors.values().as_primitive::<Float32Type>().values();
+    let values = vectors
+        .as_fixed_size_list()
+        .values()
+        .as_primitive::<Float32Type>()
+        .values();
     Ok((values.to_vec(), seconds, processor))
 }
 

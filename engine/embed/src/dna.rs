@@ -16,7 +16,9 @@
 //! seeded signs, scaled to its weight, and the whole is scaled to norm 1. A sequence shorter than
 //! 10 bases has zeros where its k-mers are missing; one without a single valid tetramer is null.
 
-use arrow::array::{FixedSizeListArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
 use penstock_types::{DType, FeatureSpec, Kind, Pooling, columns};
 use rayon::prelude::*;
 
@@ -196,6 +198,7 @@ impl DnaKmer {
             weights: constants.finish(),
             pooling: Pooling::Whole,
             dtype: DType::F32,
+            licence: None,
             dim: vectors::DIMENSION,
         };
         Self {
@@ -252,7 +255,7 @@ impl Encoder for DnaKmer {
         "canonical k-mers (k = 4, 6, 10); a sequence and its reverse complement have one vector"
     }
 
-    fn encode(&self, batch: &RecordBatch) -> Result<FixedSizeListArray, EmbedError> {
+    fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
         let text = Text::of(NAME, batch, columns::SEQUENCE)?;
         let mut vectors = Vec::with_capacity(batch.num_rows());
         let mut features = vec![0.0; BLOCK.min(batch.num_rows()) * FEATURES_ALL];
@@ -290,7 +293,7 @@ impl Encoder for DnaKmer {
                 vectors.push(if valid { vectors::unit(&vector) } else { None });
             }
         }
-        vectors::array(&vectors)
+        Ok(Arc::new(vectors::array(&vectors)?))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array as _, FixedSizeListArray, Float32Array, LargeStringArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, LargeStringArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use penstock_types::{FeatureSpec, Kind, columns};
 
 use crate::{DnaKmer, EmbedError, MeshShape, ProteinKmer};
@@ -11,7 +12,8 @@ use crate::{DnaKmer, EmbedError, MeshShape, ProteinKmer};
 /// Turns records into vectors.
 ///
 /// A vector depends on its record alone: not on the other rows of the batch, nor on the number of
-/// threads, nor on the device. It is finite and has norm 1, or it is null.
+/// threads. It is finite, or it is null. A descriptor's has norm 1 and the same bits on every
+/// device.
 pub trait Encoder: Send + Sync {
     /// What a vector is, as its column's metadata says it.
     fn spec(&self) -> &FeatureSpec;
@@ -25,13 +27,27 @@ pub trait Encoder: Send + Sync {
     /// One sentence for users.
     fn describe(&self) -> &str;
 
-    /// One vector per row of the batch, `[rows, dim]`; null where a row has nothing to encode.
-    /// Runs on the calling thread and on rayon's; it blocks until it is done.
+    /// An array of the type of the spec's field: one vector per row of the batch, `[rows, dim]`,
+    /// or with [`Pooling::None`](penstock_types::Pooling::None) a list of one vector per item.
+    /// Null where a row has nothing to encode. Runs on the calling thread and on rayon's; it
+    /// blocks until it is done.
     ///
     /// # Errors
     /// A column is missing or has another type than the contract, a mesh contradicts itself, or
     /// the tensor library failed.
-    fn encode(&self, batch: &RecordBatch) -> Result<FixedSizeListArray, EmbedError>;
+    fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError>;
+
+    /// The probability of contact between every two residues of each row, `[residues, residues]`
+    /// as a list of lists of f32.
+    ///
+    /// # Errors
+    /// The encoder has no contact head, a sequence is longer than its window, or as
+    /// [`Self::encode`].
+    fn contacts(&self, _batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
+        Err(EmbedError::NoContacts {
+            encoder: self.spec().encoder.clone(),
+        })
+    }
 }
 
 static ALL: LazyLock<[Arc<dyn Encoder>; 3]> = LazyLock::new(|| {
@@ -42,28 +58,17 @@ static ALL: LazyLock<[Arc<dyn Encoder>; 3]> = LazyLock::new(|| {
     ]
 });
 
-/// Every encoder of this build.
+/// The encoders that need no download.
 #[must_use]
 pub fn all() -> Vec<Arc<dyn Encoder>> {
     ALL.to_vec()
 }
 
-/// The encoder of this name.
-///
-/// # Errors
-/// There is none; the error lists those that exist.
-pub fn by_name(name: &str) -> Result<Arc<dyn Encoder>, EmbedError> {
+/// The encoder of this name that needs no download.
+pub(crate) fn descriptor(name: &str) -> Option<Arc<dyn Encoder>> {
     ALL.iter()
         .find(|encoder| encoder.spec().encoder == name)
         .cloned()
-        .ok_or_else(|| EmbedError::UnknownEncoder {
-            given: name.to_owned(),
-            known: ALL
-                .iter()
-                .map(|encoder| encoder.spec().encoder.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
 }
 
 /// The encoder that is used for a kind when the user names none.
@@ -81,7 +86,7 @@ pub fn default_for(kind: Kind) -> Arc<dyn Encoder> {
 /// letters become upper case. `Ok(None)`: there is nothing to encode.
 ///
 /// # Errors
-/// The encoder reads meshes, or the tensor library failed.
+/// The encoder reads meshes or gives a vector per item, or the tensor library failed.
 pub fn encode_sequence(
     encoder: &dyn Encoder,
     sequence: &str,
@@ -105,9 +110,11 @@ pub fn encode_sequence(
     if vectors.is_null(0) {
         return Ok(None);
     }
-    let values = vectors.value(0);
-    Ok(values
-        .as_any()
-        .downcast_ref::<Float32Array>()
-        .map(|values| values.values().to_vec()))
+    let Some(vectors) = vectors.as_fixed_size_list_opt() else {
+        return Err(EmbedError::NotPooled {
+            encoder: encoder.spec().encoder.clone(),
+        });
+    };
+    let values = cast(&vectors.value(0), &DataType::Float32)?;
+    Ok(Some(values.as_primitive::<Float32Type>().values().to_vec()))
 }

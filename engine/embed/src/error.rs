@@ -1,13 +1,20 @@
 //! What can go wrong while encoding.
 
+use std::path::{Path, PathBuf};
+
 use penstock_types::{ErrorCode, Kind};
+
+use crate::checkpoint::CheckpointFault;
 
 /// An encoder refused its input, or the tensor library failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbedError {
     /// No encoder has this name.
-    #[error("there is no encoder `{given}`; the encoders are {known}")]
+    #[error(
+        "there is no encoder `{given}`; the encoders are {known}. A trained model is named by its \
+         folder, or by the folder's name under the one that PENSTOCK_CHECKPOINTS names"
+    )]
     UnknownEncoder {
         /// The name that was asked for.
         given: String,
@@ -18,7 +25,7 @@ pub enum EmbedError {
     #[error("{encoder} reads the column `{column}`, which the batch does not have")]
     MissingColumn {
         /// The encoder.
-        encoder: &'static str,
+        encoder: String,
         /// The column.
         column: &'static str,
     },
@@ -26,7 +33,7 @@ pub enum EmbedError {
     #[error("{encoder} cannot read the column `{column}`: it is {given}, expected {expected}")]
     ColumnType {
         /// The encoder.
-        encoder: &'static str,
+        encoder: String,
         /// The column.
         column: &'static str,
         /// The type that was found.
@@ -49,6 +56,45 @@ pub enum EmbedError {
     NoText {
         /// The kind.
         kind: Kind,
+    },
+    /// What follows the colon of an encoder's name.
+    #[error("`{given}` after an encoder's name is no form: mean, cls, max or none, and f32 or f16")]
+    Form {
+        /// The word that was given.
+        given: String,
+    },
+    /// A query needs one vector, and the encoder gives one per item.
+    #[error("{encoder} gives a vector for each residue or base, and a query needs one")]
+    NotPooled {
+        /// The encoder.
+        encoder: String,
+    },
+    /// The encoder predicts no contacts.
+    #[error("{encoder} predicts no contacts; the ESM-2 checkpoints with a contact head do")]
+    NoContacts {
+        /// The encoder.
+        encoder: String,
+    },
+    /// A sequence is longer than can be looked at as a whole.
+    #[error("row {row} of the batch{} has {given} residues, and a contact map is made of at most {longest}", id.as_ref().map(|id| format!(" (`{id}`)")).unwrap_or_default())]
+    TooLong {
+        /// The row, from 0.
+        row: usize,
+        /// The record's id, where the batch carries it.
+        id: Option<String>,
+        /// Its residues.
+        given: usize,
+        /// The most that fit.
+        longest: usize,
+    },
+    /// A checkpoint cannot be used.
+    #[error("the checkpoint `{}` cannot be used: {fault}", folder.display())]
+    Checkpoint {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        fault: Box<CheckpointFault>,
     },
     /// The tensor library failed.
     #[error("the tensor library failed while {doing}")]
@@ -89,16 +135,44 @@ pub enum MeshFault {
     Null,
 }
 
+/// Says of an error of the tensor library what was being done.
+pub(crate) fn tensor(doing: &'static str) -> impl Fn(candle_core::Error) -> EmbedError {
+    move |source| EmbedError::Tensor { doing, source }
+}
+
 impl EmbedError {
+    pub(crate) fn checkpoint(folder: &Path, fault: CheckpointFault) -> Self {
+        Self::Checkpoint {
+            folder: folder.to_owned(),
+            fault: Box::new(fault),
+        }
+    }
+
+    /// The device had no room for what was asked of it; less of it may fit.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        match self {
+            // Candle wraps the driver's error, and only its text tells.
+            Self::Tensor { source, .. } => {
+                let text = format!("{source:?}");
+                text.contains("OUT_OF_MEMORY") || text.contains("out of memory")
+            }
+            _ => false,
+        }
+    }
+
     /// The code under which the server and the command line report it.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownEncoder { .. } => ErrorCode::NotFound,
-            Self::MissingColumn { .. } | Self::ColumnType { .. } | Self::NoText { .. } => {
-                ErrorCode::InvalidArgument
-            }
-            Self::InvalidMesh { .. } => ErrorCode::InvalidData,
+            Self::MissingColumn { .. }
+            | Self::ColumnType { .. }
+            | Self::NoText { .. }
+            | Self::Form { .. }
+            | Self::NotPooled { .. }
+            | Self::NoContacts { .. } => ErrorCode::InvalidArgument,
+            Self::TooLong { .. } => ErrorCode::LimitExceeded,
+            Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }
     }

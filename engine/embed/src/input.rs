@@ -10,12 +10,12 @@ use penstock_types::columns;
 use crate::EmbedError;
 
 fn column<'a>(
-    encoder: &'static str,
+    encoder: &str,
     batch: &'a RecordBatch,
     name: &'static str,
 ) -> Result<&'a ArrayRef, EmbedError> {
     batch.column_by_name(name).ok_or(EmbedError::MissingColumn {
-        encoder,
+        encoder: encoder.to_owned(),
         column: name,
     })
 }
@@ -36,7 +36,7 @@ pub(crate) enum Text<'a> {
 
 impl<'a> Text<'a> {
     pub(crate) fn of(
-        encoder: &'static str,
+        encoder: &str,
         batch: &'a RecordBatch,
         name: &'static str,
     ) -> Result<Self, EmbedError> {
@@ -46,7 +46,7 @@ impl<'a> Text<'a> {
             DataType::LargeUtf8 => Ok(Self::Large(array.as_string())),
             DataType::Utf8View => Ok(Self::View(array.as_string_view())),
             other => Err(EmbedError::ColumnType {
-                encoder,
+                encoder: encoder.to_owned(),
                 column: name,
                 given: other.to_string(),
                 expected: "Utf8, LargeUtf8 or Utf8View",
@@ -80,7 +80,7 @@ pub(crate) struct TripleLists<'a> {
 
 impl<'a> TripleLists<'a> {
     pub(crate) fn of(
-        encoder: &'static str,
+        encoder: &str,
         batch: &'a RecordBatch,
         name: &'static str,
         floats: bool,
@@ -102,7 +102,7 @@ impl<'a> TripleLists<'a> {
                     }
             })
             .ok_or_else(|| EmbedError::ColumnType {
-                encoder,
+                encoder: encoder.to_owned(),
                 column: name,
                 given: lists.data_type().to_string(),
                 expected: if floats {

@@ -1,20 +1,31 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod checkpoint;
+mod contacts;
 pub mod device;
 pub mod dna;
+mod embedder;
 pub mod encoder;
 pub mod error;
 mod input;
+mod kernel;
+mod learned;
 pub mod mesh;
+mod model;
+mod pool;
 pub mod protein;
-
+mod registry;
 mod vectors;
 mod weights;
+mod windows;
 
+pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use device::device;
 pub use dna::DnaKmer;
-pub use encoder::{Encoder, all, by_name, default_for, encode_sequence};
+pub use encoder::{Encoder, all, default_for, encode_sequence};
 pub use error::{EmbedError, MeshFault};
+pub use learned::Form;
 pub use mesh::MeshShape;
 pub use protein::ProteinKmer;
+pub use registry::{Available, Registry, RegistryOptions};

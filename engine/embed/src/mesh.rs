@@ -40,7 +40,9 @@ mod harmonics;
 mod histogram;
 mod surface;
 
-use arrow::array::{FixedSizeListArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
 use penstock_types::{DType, FeatureSpec, Kind, Pooling, columns};
 use rayon::prelude::*;
 
@@ -80,6 +82,7 @@ impl MeshShape {
                 weights: constants.finish(),
                 pooling: Pooling::Whole,
                 dtype: DType::F32,
+                licence: None,
                 dim: DIMENSION,
             },
             tables: Tables::new(),
@@ -129,7 +132,7 @@ impl Encoder for MeshShape {
          every pose, size and numbering of a mesh"
     }
 
-    fn encode(&self, batch: &RecordBatch) -> Result<FixedSizeListArray, EmbedError> {
+    fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
         let vertices = TripleLists::of(NAME, batch, columns::VERTICES, true)?;
         let faces = TripleLists::of(NAME, batch, columns::FACES, false)?;
         let fault = |row, reason| EmbedError::InvalidMesh {
@@ -147,6 +150,6 @@ impl Encoder for MeshShape {
                     .map_err(|reason| fault(row, reason))
             })
             .collect::<Result<_, _>>()?;
-        vectors::array(&rows)
+        Ok(Arc::new(vectors::array(&rows)?))
     }
 }

@@ -24,7 +24,9 @@
 
 mod tables;
 
-use arrow::array::{FixedSizeListArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
 use penstock_types::{DType, FeatureSpec, Kind, Pooling, columns};
 use rayon::prelude::*;
 
@@ -167,6 +169,7 @@ impl ProteinKmer {
                 weights,
                 pooling: Pooling::Whole,
                 dtype: DType::F32,
+                licence: None,
                 dim: vectors::DIMENSION,
             },
             projection,
@@ -319,7 +322,7 @@ impl Encoder for ProteinKmer {
          spectrum of a protein"
     }
 
-    fn encode(&self, batch: &RecordBatch) -> Result<FixedSizeListArray, EmbedError> {
+    fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
         let text = Text::of(NAME, batch, columns::SEQUENCE)?;
         let mut vectors = Vec::with_capacity(batch.num_rows());
         let most = BLOCK.min(batch.num_rows());
@@ -349,6 +352,6 @@ impl Encoder for ProteinKmer {
                 vectors.push(if valid { vectors::unit(&vector) } else { None });
             }
         }
-        vectors::array(&vectors)
+        Ok(Arc::new(vectors::array(&vectors)?))
     }
 }

@@ -16,6 +16,7 @@ use penstock_types::Dim;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::error::tensor;
 use crate::{EmbedError, device};
 
 /// The length of every vector made here.
@@ -37,10 +38,6 @@ pub(crate) struct Projection {
     columns: usize,
     values: Vec<f64>,
     placed: OnceLock<Tensor>,
-}
-
-fn tensor(doing: &'static str) -> impl Fn(candle_core::Error) -> EmbedError {
-    move |source| EmbedError::Tensor { doing, source }
 }
 
 impl Projection {

@@ -2,25 +2,46 @@
 
 use std::sync::Arc;
 
-use penstock_embed::Encoder;
+use arrow::array::ArrayRef;
+use arrow::datatypes::{Field, Schema};
+use arrow::record_batch::RecordBatch;
+use penstock_embed::{Encoder, Registry};
 use penstock_store::FeatureOptions;
-use penstock_types::{FeatureSpec, Kind, TableName};
+use penstock_types::{DType, Kind, Pooling, TableName, column_of, columns};
 
 use crate::{Engine, Error, Task};
 
 /// One encoder, as `encoders` lists it.
 #[derive(Debug, Clone)]
 pub struct EncoderInfo {
-    /// What the encoder's columns say of themselves.
-    pub spec: FeatureSpec,
+    /// The name by which it is asked for.
+    pub name: String,
     /// Kind of records it reads.
     pub kind: Kind,
+    /// Vector length.
+    pub dim: usize,
+    /// Element type.
+    pub dtype: DType,
+    /// How items become one vector.
+    pub pooling: Pooling,
+    /// BLAKE3 of its weights or constants; none for a checkpoint that is not loaded.
+    pub weights: Option<String>,
     /// Where its tensors are computed.
     pub device: String,
     /// What it computes, in a sentence.
     pub description: String,
+    /// The licence of its weights, where it is known.
+    pub licence: Option<String>,
     /// Whether loads use it when they name none.
     pub is_default: bool,
+}
+
+impl EncoderInfo {
+    /// The column that it fills.
+    #[must_use]
+    pub fn column(&self) -> String {
+        column_of(&self.name)
+    }
 }
 
 /// What `encode` did.
@@ -36,26 +57,101 @@ pub struct EncodeOutcome {
     pub rows_empty: u64,
 }
 
-/// The encoders of this build; no store is needed to know them.
+/// The encoders of a registry: those that need no download, then its checkpoints. No store is
+/// needed to know them, and no weights are read.
 #[must_use]
-pub fn encoders() -> Vec<EncoderInfo> {
-    penstock_embed::all()
-        .into_iter()
-        .map(|encoder| EncoderInfo {
-            spec: encoder.spec().clone(),
+pub fn encoders(registry: &Registry) -> Vec<EncoderInfo> {
+    let descriptors = penstock_embed::all().into_iter().map(|encoder| {
+        let spec = encoder.spec();
+        EncoderInfo {
+            name: spec.encoder.clone(),
             kind: encoder.kind(),
+            dim: spec.dim.get(),
+            dtype: spec.dtype,
+            pooling: spec.pooling,
+            weights: Some(spec.weights.clone()),
             device: device_name(),
             description: encoder.describe().to_owned(),
-            is_default: penstock_embed::default_for(encoder.kind()).spec() == encoder.spec(),
-        })
-        .collect()
+            licence: None,
+            is_default: penstock_embed::default_for(encoder.kind()).spec() == spec,
+        }
+    });
+    let checkpoints = registry.available().into_iter().map(|found| EncoderInfo {
+        name: found.name,
+        kind: found.kind,
+        dim: found.dim,
+        dtype: DType::F32,
+        pooling: Pooling::Mean,
+        weights: found.weights,
+        device: device_name(),
+        description: found.about,
+        licence: found.licence,
+        is_default: false,
+    });
+    descriptors.chain(checkpoints).collect()
+}
+
+/// The column of vectors in what [`embed`] gives.
+pub const VECTOR: &str = "vector";
+
+/// The column of maps in what [`contacts`] gives.
+pub const CONTACTS: &str = "contacts";
+
+/// Embeds records that are in no table: their `id`, where they have one, and a column `vector` of
+/// the type of the encoder's field, with its metadata. Blocks until it is done.
+///
+/// # Errors
+/// The records lack what the encoder reads.
+pub fn embed(encoder: &dyn Encoder, records: &RecordBatch) -> Result<RecordBatch, Error> {
+    let vectors = encoder.encode(records)?;
+    beside_ids(records, encoder.spec().field().with_name(VECTOR), vectors)
+}
+
+/// The contact maps of records that are in no table: their `id`, where they have one, and a column
+/// `contacts`, a list of rows of probabilities. Blocks until it is done.
+///
+/// # Errors
+/// The encoder has no contact head, or a sequence is too long for it.
+pub fn contacts(encoder: &dyn Encoder, records: &RecordBatch) -> Result<RecordBatch, Error> {
+    let maps = encoder.contacts(records)?;
+    let field = Field::new(CONTACTS, maps.data_type().clone(), false);
+    beside_ids(records, field, maps)
+}
+
+fn beside_ids(records: &RecordBatch, field: Field, column: ArrayRef) -> Result<RecordBatch, Error> {
+    let schema = records.schema();
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    if let Some((at, id)) = schema.column_with_name(columns::ID) {
+        fields.push(id.clone());
+        arrays.push(Arc::clone(records.column(at)));
+    }
+    fields.push(field);
+    arrays.push(column);
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .map_err(|error| Error::from(penstock_embed::EmbedError::from(error)))
+}
+
+/// An encoder by name. Loading weights takes a while, so it happens on a thread that may block.
+pub(crate) async fn find(registry: &Arc<Registry>, name: &str) -> Result<Arc<dyn Encoder>, Error> {
+    let (registry, name) = (Arc::clone(registry), name.to_owned());
+    Ok(tokio::task::spawn_blocking(move || registry.get(&name))
+        .await
+        .map_err(Error::Worker)??)
 }
 
 impl Engine {
-    /// The encoders of this build.
+    /// The encoders that can be asked for.
     #[must_use]
     pub fn encoders(&self) -> Vec<EncoderInfo> {
-        encoders()
+        encoders(self.registry())
+    }
+
+    /// An encoder by name, with its weights in memory.
+    ///
+    /// # Errors
+    /// There is none of that name, or its checkpoint cannot be used.
+    pub async fn encoder(&self, name: &str) -> Result<Arc<dyn Encoder>, Error> {
+        find(self.registry(), name).await
     }
 
     /// Fills the encoder's column in the rows where it is empty; makes the column when there is
@@ -70,7 +166,7 @@ impl Engine {
         encoder: &str,
         task: &Task,
     ) -> Result<EncodeOutcome, Error> {
-        let encoder = penstock_embed::by_name(encoder)?;
+        let encoder = find(self.registry(), encoder).await?;
         let table = self.store().table(name).await?;
         if table.kind() != encoder.kind() {
             return Err(Error::KindMismatch {
@@ -105,10 +201,7 @@ fn device_name() -> String {
 
 fn encode_fn(encoder: &Arc<dyn Encoder>) -> Arc<penstock_store::EncodeFn> {
     let encoder = Arc::clone(encoder);
-    Arc::new(move |batch| match encoder.encode(batch) {
-        Ok(array) => Ok(Arc::new(array) as arrow::array::ArrayRef),
-        Err(error) => Err(error.into()),
-    })
+    Arc::new(move |batch| encoder.encode(batch).map_err(Into::into))
 }
 
 fn feature_options(task: &Task) -> FeatureOptions {

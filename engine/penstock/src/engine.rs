@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use penstock_embed::Registry;
 use penstock_query::{Limits, Sql};
 use penstock_store::{
     CompactOutcome, DeleteOptions, DeleteOutcome, GcOutcome, IndexInfo, Store, StoreOptions, Table,
@@ -20,6 +21,8 @@ pub struct EngineOptions {
     pub store: StoreOptions,
     /// What one SQL statement may use.
     pub sql: Limits,
+    /// Where encoders come from.
+    pub encoders: Arc<Registry>,
 }
 
 /// A store with encoders, search, SQL and snapshots. Cheap to clone: clones are one engine.
@@ -28,6 +31,7 @@ pub struct Engine {
     store: Store,
     sql: Sql,
     sql_limits: Arc<Limits>,
+    registry: Arc<Registry>,
 }
 
 /// Everything that `describe` tells of one version of a table.
@@ -58,11 +62,12 @@ impl Engine {
     /// The root cannot be opened, or a bucket's conditional put is broken.
     pub async fn open(uri: &str, options: EngineOptions) -> Result<Self, Error> {
         let store = Store::open(uri, options.store).await?;
-        let sql = Sql::new(store.clone(), crate::sql::search_fn())?;
+        let sql = Sql::new(store.clone(), crate::sql::search_fn(&options.encoders))?;
         Ok(Self {
             store,
             sql,
             sql_limits: Arc::new(options.sql),
+            registry: options.encoders,
         })
     }
 
@@ -70,6 +75,12 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Where encoders come from.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     pub(crate) fn planner(&self) -> &Sql {

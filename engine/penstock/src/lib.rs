@@ -11,7 +11,7 @@ mod snapshot;
 mod sql;
 mod task;
 
-pub use encode::{EncodeOutcome, EncoderInfo, encoders};
+pub use encode::{CONTACTS, EncodeOutcome, EncoderInfo, VECTOR, contacts, embed, encoders};
 pub use engine::{Engine, EngineOptions, TableDescription};
 pub use error::{Error, SourceError};
 pub use load::{Encoders, LoadRequest};
@@ -20,6 +20,6 @@ pub use search::{SearchAnswer, SearchInput, SearchRequest};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
 
 pub use {
-    penstock_embed as embed, penstock_export as export, penstock_index as index,
+    penstock_embed as encoding, penstock_export as export, penstock_index as index,
     penstock_query as query, penstock_store as store, penstock_types as types,
 };

@@ -62,7 +62,7 @@ impl Engine {
     where
         I: Iterator<Item = Result<RecordBatch, SourceError>> + Send + 'static,
     {
-        let encoders = self.encoders_for(&request)?;
+        let encoders = self.encoders_for(&request).await?;
         let schema = load_schema(request.kind, &encoders);
         let mut options = LoadOptions::default();
         options.key.clone_from(&request.key);
@@ -107,14 +107,17 @@ impl Engine {
         Ok(load.commit().await?)
     }
 
-    fn encoders_for(&self, request: &LoadRequest) -> Result<Vec<Arc<dyn Encoder>>, Error> {
+    async fn encoders_for(&self, request: &LoadRequest) -> Result<Vec<Arc<dyn Encoder>>, Error> {
         let encoders = match &request.encoders {
             Encoders::Default => vec![penstock_embed::default_for(request.kind)],
             Encoders::None => Vec::new(),
-            Encoders::Named(names) => names
-                .iter()
-                .map(|name| penstock_embed::by_name(name))
-                .collect::<Result<_, _>>()?,
+            Encoders::Named(names) => {
+                let mut encoders = Vec::with_capacity(names.len());
+                for name in names {
+                    encoders.push(crate::encode::find(self.registry(), name).await?);
+                }
+                encoders
+            }
         };
         for encoder in &encoders {
             if encoder.kind() != request.kind {
@@ -167,7 +170,7 @@ fn encode_all(
 ) -> Result<RecordBatch, Error> {
     let mut arrays = batch.columns().to_vec();
     for encoder in encoders {
-        arrays.push(Arc::new(encoder.encode(batch)?));
+        arrays.push(encoder.encode(batch)?);
     }
     RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|source| {
         Error::Source(SourceError {

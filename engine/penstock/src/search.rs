@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type};
 use arrow::record_batch::RecordBatch;
-use penstock_embed::Encoder;
+use penstock_embed::{Encoder, Registry};
 use penstock_store::{Table, VersionRef};
 use penstock_types::{FeatureSpec, Kind, Metric, Pooling, TableName, columns};
 
@@ -110,7 +110,7 @@ impl Engine {
             exact: request.exact,
             columns: request.columns,
         };
-        search_in(&table, ask).await
+        search_in(self.registry(), &table, ask).await
     }
 }
 
@@ -125,14 +125,20 @@ pub(crate) struct Ask {
     pub(crate) columns: Option<Vec<String>>,
 }
 
-pub(crate) async fn search_in(table: &Table, ask: Ask) -> Result<SearchAnswer, Error> {
+pub(crate) async fn search_in(
+    registry: &Arc<Registry>,
+    table: &Table,
+    ask: Ask,
+) -> Result<SearchAnswer, Error> {
     let (column, spec) = feature_column(table, ask.column.as_deref())?;
     let mut prefer_id = None;
     let vector = match ask.input {
         SearchInput::Vector(vector) => vector,
-        SearchInput::Text(text) => encode_text(column_encoder(&column, &spec)?, text).await?,
+        SearchInput::Text(text) => {
+            encode_text(column_encoder(registry, &column, &spec).await?, text).await?
+        }
         SearchInput::Records(records) => {
-            let encoder = column_encoder(&column, &spec)?;
+            let encoder = column_encoder(registry, &column, &spec).await?;
             let given = columns::kind_of(&records.schema()).unwrap_or(encoder.kind());
             if given != encoder.kind() {
                 return Err(Error::KindMismatch {
@@ -214,16 +220,21 @@ fn feature_column(table: &Table, wanted: Option<&str>) -> Result<(String, Featur
     }
 }
 
-/// The encoder that made the column, refused when this build's constants or weights differ.
-fn column_encoder(column: &str, spec: &FeatureSpec) -> Result<Arc<dyn Encoder>, Error> {
-    penstock_embed::by_name(&spec.encoder)
-        .ok()
-        .filter(|encoder| encoder.spec() == spec)
-        .ok_or_else(|| Error::EncoderMismatch {
-            column: column.to_owned(),
-            encoder: spec.encoder.clone(),
-            weights: spec.weights.clone(),
-        })
+/// The encoder that made the column, refused when its constants or weights are others by now.
+async fn column_encoder(
+    registry: &Arc<Registry>,
+    column: &str,
+    spec: &FeatureSpec,
+) -> Result<Arc<dyn Encoder>, Error> {
+    let encoder = crate::encode::find(registry, &spec.encoder).await?;
+    if encoder.spec().makes_the_same(spec) {
+        return Ok(encoder);
+    }
+    Err(Error::EncoderMismatch {
+        column: column.to_owned(),
+        encoder: spec.encoder.clone(),
+        weights: spec.weights.clone(),
+    })
 }
 
 async fn encode_text(encoder: Arc<dyn Encoder>, text: String) -> Result<Vec<f32>, Error> {
@@ -243,7 +254,11 @@ async fn encode_first(encoder: Arc<dyn Encoder>, records: &RecordBatch) -> Resul
     if vectors.is_empty() || vectors.is_null(0) {
         return Err(Error::EmptyQuery { encoder: name });
     }
-    Ok(first_vector(&vectors))
+    // A column that is searched holds one vector per row, and its encoder gives the same.
+    Ok(vectors
+        .as_fixed_size_list_opt()
+        .map(first_vector)
+        .unwrap_or_default())
 }
 
 async fn stored_vector(table: &Table, column: &str, id: &str) -> Result<Vec<f32>, Error> {

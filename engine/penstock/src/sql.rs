@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use futures::FutureExt;
+use penstock_embed::Registry;
 use penstock_query::{Answer, Limits, Query, QueryError, SearchFn, VectorSearch};
 
 use crate::search::{Ask, search_in};
 use crate::{Engine, Error, SearchInput};
 
 /// What `vector_search` calls: the engine's own search.
-pub(crate) fn search_fn() -> SearchFn {
-    Arc::new(|search: VectorSearch| {
+pub(crate) fn search_fn(registry: &Arc<Registry>) -> SearchFn {
+    let registry = Arc::clone(registry);
+    Arc::new(move |search: VectorSearch| {
+        let registry = Arc::clone(&registry);
         async move {
             let input = match search.query {
                 Query::Vector(vector) => SearchInput::Vector(vector),
@@ -27,7 +30,7 @@ pub(crate) fn search_fn() -> SearchFn {
                 exact: false,
                 columns: Some(search.columns),
             };
-            match search_in(&search.table, ask).await {
+            match search_in(&registry, &search.table, ask).await {
                 Ok(answer) => Ok(answer.hits),
                 Err(error) => Err(QueryError::Search {
                     code: error.code(),

@@ -22,6 +22,8 @@ pub const KEY_POOLING: &str = "penstock:pooling";
 pub const KEY_DTYPE: &str = "penstock:dtype";
 /// Metadata key: vector length.
 pub const KEY_DIM: &str = "penstock:dim";
+/// Metadata key: the licence of the encoder's weights, where it is known.
+pub const KEY_LICENCE: &str = "penstock:licence";
 
 /// The length of a vector. Never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,9 +162,21 @@ pub struct FeatureSpec {
     pub dtype: DType,
     /// Vector length.
     pub dim: Dim,
+    /// The licence of the encoder's weights, such as `mit`, where it is known.
+    pub licence: Option<String>,
 }
 
 impl FeatureSpec {
+    /// Whether both make the same vectors: all but the licence is the same.
+    #[must_use]
+    pub fn makes_the_same(&self, other: &Self) -> bool {
+        self.encoder == other.encoder
+            && self.weights == other.weights
+            && self.pooling == other.pooling
+            && self.dtype == other.dtype
+            && self.dim == other.dim
+    }
+
     /// The column's name: the encoder's, with `_` for what SQL would make one quote.
     #[must_use]
     pub fn column(&self) -> String {
@@ -185,7 +199,7 @@ impl FeatureSpec {
             Pooling::None => DataType::List(Arc::new(Field::new("item", vector, true))),
             _ => vector,
         };
-        let metadata = HashMap::from(
+        let mut metadata = HashMap::from(
             [
                 (KEY_ENCODER, self.encoder.clone()),
                 (KEY_WEIGHTS, self.weights.clone()),
@@ -195,6 +209,9 @@ impl FeatureSpec {
             ]
             .map(|(key, value)| (key.to_owned(), value)),
         );
+        if let Some(licence) = &self.licence {
+            metadata.insert(KEY_LICENCE.to_owned(), licence.clone());
+        }
         Field::new(self.column(), data_type, true).with_metadata(metadata)
     }
 
@@ -230,6 +247,7 @@ impl FeatureSpec {
                 column: field.name().clone(),
                 given: given.clone(),
             })?,
+            licence: metadata.get(KEY_LICENCE).cloned(),
         }))
     }
 }
@@ -256,6 +274,7 @@ mod tests {
                 pooling,
                 dtype: DType::F32,
                 dim: Dim::new(256).unwrap(),
+                licence: Some("mit".into()),
             };
             assert_eq!(FeatureSpec::of(&spec.field()).unwrap().unwrap(), spec);
             assert_eq!(spec.field().name(), "protein_kmer_v1");
@@ -270,6 +289,7 @@ mod tests {
             pooling: Pooling::Whole,
             dtype: DType::F32,
             dim: Dim::new(8).unwrap(),
+            licence: None,
         };
         let field = spec.field();
         let mut metadata = field.metadata().clone();

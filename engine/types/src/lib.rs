@@ -11,7 +11,7 @@ pub mod name;
 
 pub use digest::{ContentHash, Sha256Digest};
 pub use error::ErrorCode;
-pub use feature::{DType, Dim, FeatureSpec, Pooling};
+pub use feature::{DType, Dim, FeatureSpec, Pooling, column_of};
 pub use kind::Kind;
 pub use metric::{Metric, Probe};
 pub use name::{NameError, SnapshotName, TableName, TagName};

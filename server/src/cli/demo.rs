@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::progress::watch;
 use super::rows::{self, Row};
+use super::target::Names;
 use super::ui::Ui;
 use super::{CliError, Context, export, help, ingest, search, snapshot, table};
 use crate::demo;
@@ -61,7 +62,7 @@ impl Args {
             true => context.global.store.clone(),
             false => self.dir.join("store").display().to_string(),
         };
-        let engine = context.open(&store).await?;
+        let engine = context.open(&store, Names::Paths).await?;
         let mut tour = Tour {
             context,
             engine: &engine,

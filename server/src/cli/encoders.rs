@@ -1,5 +1,6 @@
 use penstock_openapi::Encoders;
 
+use super::target::Names;
 use super::ui::Ui;
 use super::{CliError, Context, help, table};
 use crate::wire;
@@ -14,7 +15,10 @@ impl Args {
         let encoders = match context.server()? {
             Some(client) => client.encoders().await?,
             None => Encoders {
-                encoders: penstock::encoders().iter().map(wire::encoder).collect(),
+                encoders: penstock::encoders(&context.registry(Names::Paths))
+                    .iter()
+                    .map(wire::encoder)
+                    .collect(),
             },
         };
         context.ui.answer(&encoders, show)
@@ -27,6 +31,7 @@ fn show(ui: &Ui, encoders: &Encoders) -> String {
         ("kind", false),
         ("vector", false),
         ("computed on", false),
+        ("licence", false),
         ("", false),
     ]);
     for encoder in &encoders.encoders {
@@ -35,6 +40,7 @@ fn show(ui: &Ui, encoders: &Encoders) -> String {
             encoder.kind.clone(),
             format!("{} × {}", encoder.dim, encoder.dtype),
             encoder.device.clone(),
+            encoder.licence.clone().unwrap_or_else(|| "-".to_owned()),
             if encoder.is_default {
                 "default".to_owned()
             } else {

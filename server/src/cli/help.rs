@@ -13,6 +13,7 @@ Start here
 Load
   ingest     Load FASTA, FASTQ, GenBank, PDB, mmCIF, STL, OBJ, PLY, OFF, VTK files into a table
   encode     Fill a feature column of a table
+  embed      Print vectors of sequences or files; nothing is stored
   encoders   List the encoders
   index      Build a vector index on a feature column
 
@@ -67,6 +68,7 @@ Exit codes:
 
 Environment:
   PENSTOCK_STORE, PENSTOCK_SERVER   defaults of --store and --server
+  PENSTOCK_CHECKPOINTS              default of --checkpoints
   PENSTOCK_LOG                      what `serve` logs to standard error: `info` logs every
                                     request, `penstock=debug` more
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
@@ -94,7 +96,19 @@ pub(super) const DELETE: &str = "Examples:
   penstock delete genomes --where \"parent IS NULL AND id = 'plasmid'\"";
 
 pub(super) const ENCODE: &str = "Examples:
-  penstock encode proteins --encoder protein-kmer-v1";
+  penstock encode proteins --encoder protein-kmer-v1
+  penstock encode proteins --encoder ./esm2_t6_8M_UR50D
+  penstock encode proteins --encoder ./esm2_t6_8M_UR50D:none:f16
+
+A trained model is named by its folder, as the Hugging Face hub lays it out: config.json,
+*.safetensors and a vocabulary. After the name, `:cls`, `:max` or `:none` (a vector for each
+residue or base) take the place of the mean, and `:f16` that of f32.";
+
+pub(super) const EMBED: &str = "Examples:
+  penstock embed --encoder protein-kmer-v1 --text MKTAYIAKQRQISFVK
+  penstock embed --encoder ./esm2_t6_8M_UR50D --file proteins.fasta
+  penstock --json embed --encoder ./esm2_t6_8M_UR50D:none --file one.fasta
+  penstock embed --encoder ./esm2_t6_8M_UR50D --contacts --file one.fasta";
 
 pub(super) const INDEX: &str = "Examples:
   penstock index proteins protein_kmer_v1
@@ -127,7 +141,8 @@ pub(super) const GC: &str = "Examples:
   penstock gc proteins --older-than 30d";
 
 pub(super) const ENCODERS: &str = "Examples:
-  penstock encoders";
+  penstock encoders
+  penstock encoders --checkpoints ./models";
 
 pub(super) const OPENAPI: &str = "Examples:
   penstock openapi > openapi.json";

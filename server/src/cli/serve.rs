@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use super::target::Absent;
+use super::target::Names;
 use super::{CliError, Context, help, table};
 use crate::flight;
 use crate::http::{self, Config, State};
@@ -53,7 +53,7 @@ impl Args {
             }
         }
         log(context)?;
-        let engine = context.engine(Absent::Create).await?;
+        let engine = context.open(&context.global.store, Names::Plain).await?;
         let (http_listener, http_address) = bind(self.listen).await?;
         let (flight_listener, flight_address) = bind(self.flight).await?;
         let shutdown = CancellationToken::new();

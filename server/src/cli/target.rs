@@ -1,7 +1,9 @@
 //! Who answers: a store that this process opens, or a server.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use penstock::encoding::{Registry, RegistryOptions};
 use penstock::store::StoreOptions;
 use penstock::{Engine, EngineOptions};
 use penstock_client::Client;
@@ -23,6 +25,15 @@ pub(super) enum Absent {
     Create,
     /// It is an error: whoever asks a store that is not there has mistaken the place.
     Fail,
+}
+
+/// What an encoder's name may be, beside that of an encoder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// The path of a checkpoint: whoever asks sits at this machine.
+    Paths,
+    /// The name of a checkpoint in the folder that was given: whoever asks is elsewhere.
+    Plain,
 }
 
 impl Context<'_> {
@@ -48,15 +59,24 @@ impl Context<'_> {
         if absent == Absent::Fail && !uri.contains("://") && !Path::new(uri).is_dir() {
             return Err(CliError::NoStore { uri: uri.clone() });
         }
-        self.open(uri).await
+        self.open(uri, Names::Paths).await
     }
 
-    pub(super) async fn open(&self, uri: &str) -> Result<Engine, CliError> {
+    pub(super) async fn open(&self, uri: &str, names: Names) -> Result<Engine, CliError> {
         let options = EngineOptions {
             store: self.store_options(),
+            encoders: Arc::new(self.registry(names)),
             ..EngineOptions::default()
         };
         Ok(Engine::open(uri, options).await?)
+    }
+
+    /// Where this command's encoders come from.
+    pub(super) fn registry(&self, names: Names) -> Registry {
+        Registry::new(RegistryOptions {
+            root: self.global.checkpoints.clone(),
+            paths: names == Names::Paths,
+        })
     }
 
     fn store_options(&self) -> StoreOptions {

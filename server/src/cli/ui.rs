@@ -90,6 +90,18 @@ impl Ui {
         }
     }
 
+    /// Says what a model's weights may not be used for. With `--json` the column's metadata and
+    /// the list of encoders say it.
+    pub(super) fn note_licence(&self, licence: Option<&str>) {
+        if let Some(licence) = licence
+            && licence.split('-').any(|part| part == "nc")
+        {
+            self.warn(&format!(
+                "the weights' licence, {licence}, allows no commercial use"
+            ));
+        }
+    }
+
     /// Prints the error and answers its exit code. A closed standard output is no error: whoever
     /// read it has seen enough.
     pub(super) fn fail(&self, error: &CliError) -> ExitCode {

@@ -209,8 +209,8 @@ fn encoders(metadata: &MetadataMap) -> Encoders {
 /// Decodes a client's messages. arrow-ipc trusts its input: it allocates what a compressed body
 /// claims and panics on some malformed messages. So compressed bodies and huge headers are
 /// refused before it sees them, and a panic in it becomes an error of this call.
-fn decode(
-    stream: PeekableFlightDataStream,
+pub(super) fn decode(
+    stream: impl futures::Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> impl futures::Stream<Item = Result<RecordBatch, Status>> + Send {
     let checked = stream.map(|data| {
         let data = data.map_err(|status| FlightError::Tonic(Box::new(status)))?;

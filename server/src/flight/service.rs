@@ -13,7 +13,7 @@ use penstock::Engine;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::sql::SqlService;
-use super::{snapshot, ticket};
+use super::{exchange, snapshot, ticket};
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -119,10 +119,8 @@ impl FlightService for Service {
 
     async fn do_exchange(
         &self,
-        _request: Request<Streaming<FlightData>>,
+        request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        Err(Status::unimplemented(
-            "DoExchange: nothing is exchanged; use DoPut and DoGet",
-        ))
+        exchange::exchange(&self.engine, request).await
     }
 }

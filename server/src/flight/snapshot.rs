@@ -22,7 +22,7 @@ const ENDPOINT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const MAX_RANKS: u64 = 10_000;
 
 /// Body bytes of one message; tonic's default decode limit is 4 MiB with the header.
-const MAX_MESSAGE_BODY: usize = 3 << 20;
+pub(super) const MAX_MESSAGE_BODY: usize = 3 << 20;
 
 type Answer<T> = Result<Response<Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>>, Status>;
 

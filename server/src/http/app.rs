@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, encoders, ingest, job, maintain, observe, search, service, snapshots, sql,
-    tables, zarr,
+    State, arrays, embed, encoders, ingest, job, maintain, observe, search, service, snapshots,
+    sql, tables, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -52,6 +52,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(search::routes())
         .merge(sql::routes())
         .merge(encoders::routes())
+        .merge(embed::routes())
         .merge(snapshots::routes())
         .merge(zarr::routes())
         .merge(arrays::routes())

@@ -61,14 +61,11 @@ async fn ingest(
     let key = idempotency_key(&headers)?;
     let mut ingest = options(table, &params)?;
     for name in ingest.encoders.iter().flatten() {
-        if !state
+        state
             .engine()
-            .encoders()
-            .iter()
-            .any(|known| known.spec.encoder == *name)
-        {
-            return Err(ApiError::not_found("encoder", name));
-        }
+            .registry()
+            .check(name)
+            .map_err(penstock::Error::from)?;
     }
     if let Some(key) = &key
         && let Some(job) = state.jobs().by_key(key, None).await?

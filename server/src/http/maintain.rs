@@ -69,14 +69,11 @@ async fn encode(
     Json(request): Json<EncodeRequest>,
 ) -> Result<Response> {
     let table = existing(&state, &table).await?;
-    if !state
+    state
         .engine()
-        .encoders()
-        .iter()
-        .any(|known| known.spec.encoder == request.encoder)
-    {
-        return Err(ApiError::not_found("encoder", &request.encoder));
-    }
+        .registry()
+        .check(&request.encoder)
+        .map_err(penstock::Error::from)?;
     begin(
         &state,
         &headers,

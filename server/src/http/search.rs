@@ -1,6 +1,5 @@
 //! Nearest neighbours.
 
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State as Extract};
 use penstock::store::VersionRef;
 use penstock::{SearchInput, SearchRequest as Search};
@@ -12,7 +11,7 @@ use utoipa_axum::routes;
 use super::State;
 use super::error::{ApiError, Json, Path, Result, named, word, word_option};
 use super::ingest::is_form;
-use super::upload::{Budget, file_name, form_error, save_field, spool};
+use super::upload::{Budget, file_name, form_error, save_field, short, spool};
 use crate::load::{Input, first_record};
 use crate::wire;
 
@@ -132,19 +131,4 @@ async fn by_file(
     .await
     .map_err(penstock::Error::Worker)??;
     Ok((wanted, SearchInput::Records(record)))
-}
-
-/// A short part of a form.
-async fn short(mut field: axum::extract::multipart::Field<'_>, limit: usize) -> Result<Bytes> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| form_error(&error))? {
-        if bytes.len() + chunk.len() > limit {
-            return Err(ApiError::new(
-                penstock_types::ErrorCode::LimitExceeded,
-                format!("the part `request` is larger than the limit of {limit} bytes"),
-            ));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.into())
 }

@@ -55,6 +55,21 @@ impl Budget {
     }
 }
 
+/// A short part of a form.
+pub(super) async fn short(mut field: Field<'_>, limit: usize) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| form_error(&error))? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(ApiError::new(
+                ErrorCode::LimitExceeded,
+                format!("the part `request` is larger than the limit of {limit} bytes"),
+            ));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
 /// Writes a body to a file.
 pub(super) async fn save_body(body: Body, path: &Path, budget: &mut Budget) -> Result<()> {
     let chunks = body

@@ -1,6 +1,7 @@
 //! The program as its users run it.
 
 mod acceptance;
+mod embed;
 mod help;
 mod ingest;
 mod pin;
@@ -60,6 +61,7 @@ impl Place {
             "PENSTOCK_STORE",
             "PENSTOCK_SERVER",
             "PENSTOCK_LOG",
+            "PENSTOCK_CHECKPOINTS",
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
             "AWS_SESSION_TOKEN",

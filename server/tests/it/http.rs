@@ -3,14 +3,17 @@
 mod arrays;
 mod client;
 mod document;
+mod embed;
 mod errors;
 mod jobs;
 mod path;
 mod server;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use penstock::encoding::{Registry, RegistryOptions};
 use penstock::{CancellationToken, Engine, EngineOptions};
 use penstock_server::http::{Config, State, serve};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -25,6 +28,11 @@ GLSDGEWQLVLNVWGKVEADIPGHGQEVLIRLFKGHPETLEKFDKFKHLKSED
 >gamma third protein
 MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDG
 ";
+
+/// Small models with random weights, made by the scripts beside them.
+pub(crate) fn checkpoints() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/reference/golden")
+}
 
 /// A running service.
 pub(crate) struct Server {
@@ -49,7 +57,15 @@ impl Server {
 
     /// A service over a store that outlives it.
     pub(crate) async fn over(store: &Path, config: Config) -> Self {
-        let engine = Engine::open(store.to_str().unwrap(), EngineOptions::default())
+        let encoders = RegistryOptions {
+            root: Some(checkpoints()),
+            paths: false,
+        };
+        let options = EngineOptions {
+            encoders: Arc::new(Registry::new(encoders)),
+            ..EngineOptions::default()
+        };
+        let engine = Engine::open(store.to_str().unwrap(), options)
             .await
             .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -117,3 +117,31 @@ def test_adbc_partitions_from_another_process(server, penstock, proteins):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         ids = pool.starmap(read_partition, [(server["flight"], p) for p in partitions])
     assert sorted(sum(ids, [])) == sorted(proteins)
+
+
+def test_exchange_embeds(client, penstock, proteins):
+    ids = list(proteins)[:300]
+    table = pa.table({"id": ids, "sequence": [proteins[i] for i in ids]})
+    writer, reader = client.do_exchange(descriptor(embed="protein-kmer-v1"))
+    with writer:
+        writer.begin(table.schema)
+        for batch in table.to_batches(max_chunksize=128):
+            writer.write_batch(batch)
+        writer.done_writing()
+        answer = reader.read_all()
+    assert answer["id"].to_pylist() == ids
+    field = answer.schema.field("vector")
+    assert field.metadata[b"penstock:encoder"] == b"protein-kmer-v1"
+    rows = penstock("sql", f"SELECT protein_kmer_v1 AS v FROM proteins WHERE id = '{ids[200]}'")
+    assert answer["vector"][200].as_py() == pytest.approx(rows[0]["v"], abs=1e-7)
+
+
+def test_exchange_refuses_what_it_does_not_know(client):
+    schema = pa.schema([("sequence", pa.string())])
+    for command, error in [({"embed": "nobody"}, "nobody"), ({"fold": "x"}, "embed")]:
+        writer, reader = client.do_exchange(descriptor(**command))
+        with pytest.raises(pa.ArrowException, match=error):
+            with writer:
+                writer.begin(schema)
+                writer.done_writing()
+                reader.read_all()

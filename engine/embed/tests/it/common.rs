@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Float32Type};
-use penstock_embed::{EmbedError, by_name};
+use penstock_embed::{EmbedError, Encoder, Registry};
 use penstock_types::columns;
 
 pub(crate) type Mesh = (Vec<[f64; 3]>, Vec<[i32; 3]>);
@@ -53,6 +53,10 @@ pub(crate) fn meshes(rows: &[Mesh]) -> RecordBatch {
 
 pub(crate) type Vectors = Vec<Option<Vec<f32>>>;
 
+pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Encoder>, EmbedError> {
+    Registry::default().get(name)
+}
+
 pub(crate) fn try_encode(name: &str, batch: &RecordBatch) -> Result<Vectors, EmbedError> {
     let array = by_name(name)?.encode(batch)?;
     assert_eq!(
@@ -62,6 +66,7 @@ pub(crate) fn try_encode(name: &str, batch: &RecordBatch) -> Result<Vectors, Emb
     );
     assert_eq!(array.len(), batch.num_rows());
     assert!(matches!(array.data_type(), DataType::FixedSizeList(_, 256)));
+    let array = array.as_fixed_size_list();
     Ok((0..array.len())
         .map(|row| {
             array.is_valid(row).then(|| {

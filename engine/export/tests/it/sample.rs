@@ -37,6 +37,7 @@ pub(crate) fn schema(kind: Kind) -> SchemaRef {
         weights: "00".repeat(32),
         pooling: Pooling::Whole,
         dtype: DType::F32,
+        licence: None,
         dim: Dim::new(256).unwrap(),
     };
     let mut fields: Vec<Arc<Field>> = raw.fields().to_vec();

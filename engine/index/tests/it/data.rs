@@ -19,6 +19,7 @@ pub(crate) fn spec(dim: usize) -> FeatureSpec {
         weights: "ab".repeat(32),
         pooling: Pooling::Whole,
         dtype: DType::F32,
+        licence: None,
         dim: Dim::new(dim).unwrap(),
     }
 }

@@ -26,6 +26,7 @@ fn spec() -> FeatureSpec {
         weights: "ab".repeat(32),
         pooling: Pooling::Whole,
         dtype: DType::F32,
+        licence: None,
         dim: Dim::new(DIM).unwrap(),
     }
 }

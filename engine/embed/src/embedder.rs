@@ -1,0 +1,288 @@
+//! A loaded model and the threads that feed it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use candle_core::Device;
+use penstock_types::{Kind, Pooling};
+
+use crate::checkpoint::{Checkpoint, Weights};
+use crate::contacts::{ContactHead, Contacts};
+use crate::model::tokens::Tokenizer;
+use crate::model::transformer::cpu::{self, Blind, Scratch};
+use crate::model::transformer::device as gpu;
+use crate::model::transformer::packed::Packed;
+use crate::model::{self, Limits};
+use crate::pool::{Rows, join};
+use crate::windows::{Window, batches, cover, windows};
+use crate::{EmbedError, device};
+
+/// Tokens of a batch on one core of a CPU: larger ones leave its caches.
+const CPU_TOKENS: usize = 2048;
+
+/// Tokens of a batch on a GPU, before memory says otherwise.
+const GPU_TOKENS: usize = 50_000;
+
+enum Layers {
+    Cpu {
+        model: cpu::Transformer,
+        spare: Mutex<Vec<Scratch>>,
+    },
+    Gpu {
+        model: gpu::Transformer,
+        /// Halved when the device's memory does not do.
+        budget: AtomicUsize,
+    },
+}
+
+/// A model of a checkpoint, ready to embed sequences. Shared between threads.
+pub(crate) struct Embedder {
+    layers: Layers,
+    tokenizer: Tokenizer,
+    limits: Limits,
+    width: usize,
+    kind: Kind,
+    about: String,
+    digest: String,
+    contacts: Option<ContactHead>,
+}
+
+impl Embedder {
+    /// Loads a checkpoint onto the device of this process.
+    pub(crate) fn load(checkpoint: &Checkpoint) -> Result<Self, EmbedError> {
+        Self::load_on(checkpoint, device())
+    }
+
+    pub(crate) fn load_on(checkpoint: &Checkpoint, device: &Device) -> Result<Self, EmbedError> {
+        let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
+        let family = checkpoint.config().family().map_err(fault)?;
+        let expected = model::expected(checkpoint)?;
+        let weights = Weights::open(checkpoint.weights(), model::prefix(family)).map_err(fault)?;
+        weights.check(&expected).map_err(fault)?;
+        let parts = model::parts(checkpoint, &weights)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(parts.recipe.as_bytes());
+        weights.digest(&expected, &mut hasher);
+        let specials = parts.tokenizer.specials();
+        let longest = parts.limits.window + specials.before.len() + specials.after.len();
+        let heads = parts.source.architecture.layers * parts.source.architecture.heads;
+        let contacts = ContactHead::load(&weights, heads)?;
+        let layers = if device.is_cpu() {
+            Layers::Cpu {
+                model: cpu::Transformer::load(&parts.source, longest)?,
+                spare: Mutex::default(),
+            }
+        } else {
+            Layers::Gpu {
+                model: gpu::Transformer::load(&parts.source, longest, device)?,
+                budget: AtomicUsize::new(GPU_TOKENS),
+            }
+        };
+        Ok(Self {
+            layers,
+            width: parts.source.architecture.width,
+            tokenizer: parts.tokenizer,
+            limits: parts.limits,
+            kind: parts.kind,
+            about: format!("{family}, {} layers", parts.source.architecture.layers),
+            digest: hasher.finalize().to_hex().to_string(),
+            contacts,
+        })
+    }
+
+    pub(crate) const fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// BLAKE3 over the weights and what else decides the vectors, in hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Embeds sequences: for each `width` numbers, or with [`Pooling::None`] that many for each
+    /// of its tokens; nothing for a sequence without tokens.
+    ///
+    /// Runs on the calling thread and rayon's.
+    pub(crate) fn embed(
+        &self,
+        sequences: &[&[u8]],
+        pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let tokens: Vec<Vec<u32>> = sequences
+            .iter()
+            .map(|sequence| self.tokenizer.encode(sequence))
+            .collect();
+        let mut all = Vec::new();
+        let mut first = Vec::with_capacity(tokens.len() + 1);
+        for (index, tokens) in tokens.iter().enumerate() {
+            first.push(all.len());
+            if !tokens.is_empty() {
+                all.extend(windows(index, tokens.len(), self.limits));
+            }
+        }
+        first.push(all.len());
+        let parts = self.parts(&tokens, &all, &first, pooling)?;
+        Ok((0..tokens.len())
+            .map(|index| {
+                let range = first[index]..first[index + 1];
+                if range.is_empty() {
+                    return Vec::new();
+                }
+                let len = tokens[index].len();
+                join(pooling, len, self.width, &all[range.clone()], &parts[range])
+            })
+            .collect())
+    }
+
+    /// The longest sequence that has a contact map, in residues.
+    pub(crate) const fn window(&self) -> usize {
+        self.limits.window
+    }
+
+    /// The probability of contact between every two residues of a sequence that fits one window:
+    /// `[residues, residues]`. None where the model has no contact head, or runs on a GPU.
+    pub(crate) fn contacts(&self, sequence: &[u8]) -> Option<Vec<f32>> {
+        let (Some(head), Layers::Cpu { model, spare }) = (&self.contacts, &self.layers) else {
+            return None;
+        };
+        let specials = self.tokenizer.specials();
+        let mut tokens = specials.before.clone();
+        tokens.extend(self.tokenizer.encode(sequence));
+        let residues = specials.before.len()..tokens.len();
+        tokens.extend_from_slice(&specials.after);
+        let mut batch = Packed::default();
+        batch.push(&tokens);
+        let mut contacts = Contacts::new(head, tokens.len(), residues);
+        let mut scratch = lock(spare).pop().unwrap_or_default();
+        model.forward(&batch, &mut scratch, &mut contacts);
+        lock(spare).push(scratch);
+        Some(contacts.finish())
+    }
+
+    /// What each window adds to its sequence.
+    fn parts(
+        &self,
+        tokens: &[Vec<u32>],
+        all: &[Window],
+        first: &[usize],
+        pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let specials = self.tokenizer.specials();
+        let around = specials.before.len() + specials.after.len();
+        let budget = match &self.layers {
+            Layers::Cpu { .. } => CPU_TOKENS,
+            Layers::Gpu { budget, .. } => budget.load(Ordering::Relaxed),
+        };
+        let batches = batches(all, around, budget);
+        let parts: Vec<OnceLock<Vec<f32>>> = all.iter().map(|_| OnceLock::new()).collect();
+        let pool = |hidden: &[f32], batch: &[usize]| {
+            let mut at = 0;
+            for index in batch {
+                let window = &all[*index];
+                let rows = window.tokens.len() + around;
+                let before = specials.before.len();
+                let rows_of = Rows {
+                    hidden: &hidden[at * self.width..(at + rows) * self.width],
+                    width: self.width,
+                    tokens: before..before + window.tokens.len(),
+                };
+                let len = tokens[window.sequence].len();
+                let part = if window.tokens.len() == len {
+                    rows_of.part(pooling, &vec![1; len])
+                } else {
+                    let of = first[window.sequence]..first[window.sequence + 1];
+                    let cover = cover(len, all[of].iter());
+                    rows_of.part(pooling, &cover[window.tokens.clone()])
+                };
+                // Each window is in one batch, and each batch is computed once.
+                let _ = parts[*index].set(part);
+                at += rows;
+            }
+        };
+        let packed = |batch: &[usize]| {
+            let mut packed = Packed::default();
+            let mut window_tokens = Vec::new();
+            for index in batch {
+                let window = &all[*index];
+                window_tokens.clear();
+                window_tokens.extend_from_slice(&specials.before);
+                window_tokens.extend_from_slice(&tokens[window.sequence][window.tokens.clone()]);
+                window_tokens.extend_from_slice(&specials.after);
+                packed.push(&window_tokens);
+            }
+            packed
+        };
+        match &self.layers {
+            Layers::Cpu { model, spare } => {
+                let next = AtomicUsize::new(0);
+                let work = || {
+                    let mut scratch = lock(spare).pop().unwrap_or_default();
+                    while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let hidden = model.forward(&packed(batch), &mut scratch, &mut Blind);
+                        pool(hidden, batch);
+                    }
+                    lock(spare).push(scratch);
+                };
+                let threads = rayon::current_num_threads().min(batches.len());
+                rayon::in_place_scope(|scope| {
+                    for _ in 1..threads {
+                        scope.spawn(|_| work());
+                    }
+                    work();
+                });
+            }
+            Layers::Gpu { model, budget } => {
+                for batch in &batches {
+                    on_gpu(model, batch, budget, &packed, &pool)?;
+                }
+            }
+        }
+        Ok(parts
+            .into_iter()
+            .map(|part| part.into_inner().unwrap_or_default())
+            .collect())
+    }
+}
+
+/// Computes a batch; one that does not fit the device's memory is halved, and so is the budget.
+fn on_gpu(
+    model: &gpu::Transformer,
+    batch: &[usize],
+    budget: &AtomicUsize,
+    packed: &dyn Fn(&[usize]) -> Packed,
+    pool: &dyn Fn(&[f32], &[usize]),
+) -> Result<(), EmbedError> {
+    match model.forward(&packed(batch)) {
+        Ok(hidden) => {
+            pool(&hidden, batch);
+            Ok(())
+        }
+        Err(error) if error.is_out_of_memory() && batch.len() > 1 => {
+            budget
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| {
+                    Some((tokens / 2).max(1))
+                })
+                .ok();
+            let (left, right) = batch.split_at(batch.len() / 2);
+            on_gpu(model, left, budget, packed, pool)?;
+            on_gpu(model, right, budget, packed, pool)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn lock(spare: &Mutex<Vec<Scratch>>) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
+    // Buffers hold no state between batches, so one left by a panic is as good as another.
+    spare.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! Parity with the reference implementations, on the golden files of `bench/reference`.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::transformer::cpu::Watch;
+
+/// Largest difference of a hidden state that counts as the same.
+const SAME: f32 = 1e-4;
+
+const GOLDEN: [&str; 9] = [
+    "esm2",
+    "esm2-odd",
+    "esm2-plain",
+    "nucleotide-v1",
+    "nucleotide-v2",
+    "esmc",
+    "t5",
+    "t5-gated",
+    "dnabert2",
+];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../bench/reference/golden")
+        .join(name)
+}
+
+struct Golden {
+    sequences: Vec<String>,
+    tensors: std::collections::HashMap<String, Tensor>,
+}
+
+impl Golden {
+    fn read(name: &str) -> Self {
+        let folder = folder(name);
+        let cases = std::fs::read(folder.join("cases.json")).unwrap();
+        Self {
+            sequences: serde_json::from_slice(&cases).unwrap(),
+            tensors: candle_core::safetensors::load(
+                folder.join("golden.safetensors"),
+                &Device::Cpu,
+            )
+            .unwrap(),
+        }
+    }
+
+    fn numbers(&self, name: &str) -> Vec<f32> {
+        let tensor = &self.tensors[name];
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn ids(&self, case: usize) -> Option<Vec<u32>> {
+        let tensor = self.tensors.get(&format!("{case}.ids"))?;
+        let ids = tensor.to_dtype(DType::U32).unwrap().to_vec1().unwrap();
+        Some(ids)
+    }
+
+    /// All cases in one batch.
+    fn batch(&self) -> Packed {
+        let mut packed = Packed::default();
+        for case in 0.. {
+            let Some(ids) = self.ids(case) else { break };
+            packed.push(&ids);
+        }
+        packed
+    }
+}
+
+fn open(name: &str) -> Embedder {
+    Embedder::load_on(&Checkpoint::open(&folder(name)).unwrap(), &Device::Cpu).unwrap()
+}
+
+fn cpu(embedder: &Embedder) -> &cpu::Transformer {
+    match &embedder.layers {
+        Layers::Cpu { model, .. } => model,
+        Layers::Gpu { .. } => unreachable!("loaded on the CPU"),
+    }
+}
+
+fn same(given: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(given.len(), expected.len(), "{what}");
+    let worst = given
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(worst <= tolerance, "{what}: differs by {worst}");
+}
+
+#[derive(Default)]
+struct Layerwise(Vec<Vec<f32>>);
+
+impl Watch for Layerwise {
+    fn hidden(&mut self, _layer: usize, states: &[f32]) {
+        self.0.push(states.to_vec());
+    }
+}
+
+#[test]
+fn tokens_equal_the_reference() {
+    for name in GOLDEN {
+        let (golden, embedder) = (Golden::read(name), open(name));
+        let specials = embedder.tokenizer.specials();
+        for (case, sequence) in golden.sequences.iter().enumerate() {
+            let mut tokens = specials.before.clone();
+            tokens.extend(embedder.tokenizer.encode(sequence.as_bytes()));
+            tokens.extend_from_slice(&specials.after);
+            assert_eq!(Some(tokens), golden.ids(case), "{name}, case {case}");
+        }
+    }
+}
+
+#[test]
+fn every_layer_equals_the_reference() {
+    for name in GOLDEN {
+        let (golden, embedder) = (Golden::read(name), open(name));
+        let batch = golden.batch();
+        let mut layers = Layerwise::default();
+        cpu(&embedder).forward(&batch, &mut Scratch::default(), &mut layers);
+        let width = embedder.width();
+        for (layer, states) in layers.0.iter().enumerate() {
+            for (case, range) in batch.ranges().enumerate() {
+                same(
+                    &states[range.start * width..range.end * width],
+                    &golden.numbers(&format!("{case}.hidden.{layer}")),
+                    SAME,
+                    &format!("{name}, layer {layer}, case {case}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn tensors_of_the_library_give_the_same() {
+    for name in GOLDEN {
+        let (golden, embedder) = (Golden::read(name), open(name));
+        let batch = golden.batch();
+        let kernels = cpu(&embedder)
+            .forward(&batch, &mut Scratch::default(), &mut Blind)
+            .to_vec();
+        let checkpoint = Checkpoint::open(&folder(name)).unwrap();
+        let family = checkpoint.config().family().unwrap();
+        let weights = Weights::open(checkpoint.weights(), model::prefix(family)).unwrap();
+        let parts = model::parts(&checkpoint, &weights).unwrap();
+        let library = gpu::Transformer::load(&parts.source, 512, &Device::Cpu).unwrap();
+        same(&library.forward(&batch).unwrap(), &kernels, SAME, name);
+    }
+}
+
+#[test]
+fn a_batch_equals_its_sequences_one_by_one() {
+    for name in GOLDEN {
+        let (golden, embedder) = (Golden::read(name), open(name));
+        let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
+        for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::None] {
+            let together = embedder.embed(&sequences, pooling).unwrap();
+            for (sequence, vector) in sequences.iter().zip(together) {
+                let alone = embedder.embed(&[*sequence], pooling).unwrap();
+                assert_eq!(alone[0], vector, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pooling_is_over_the_tokens_without_the_special_ones() {
+    let (golden, embedder) = (Golden::read("esm2"), open("esm2"));
+    let width = embedder.width();
+    let sequence = golden.sequences[4].as_bytes();
+    let states = golden.numbers("4.hidden.3");
+    let rows: Vec<&[f32]> = states.chunks(width).collect();
+    let inner = &rows[1..rows.len() - 1];
+    assert_eq!(inner.len(), sequence.len());
+    let embed = |pooling| embedder.embed(&[sequence], pooling).unwrap().remove(0);
+    let column = |j: usize| inner.iter().map(move |row| row[j]);
+    let mean: Vec<f32> = (0..width)
+        .map(|j| column(j).sum::<f32>() / inner.len() as f32)
+        .collect();
+    let max: Vec<f32> = (0..width)
+        .map(|j| column(j).fold(f32::NEG_INFINITY, f32::max))
+        .collect();
+    same(&embed(Pooling::Mean), &mean, SAME, "mean");
+    same(&embed(Pooling::Max), &max, SAME, "max");
+    same(&embed(Pooling::Cls), rows[0], SAME, "cls");
+    same(&embed(Pooling::None), &inner.concat(), SAME, "none");
+}
+
+#[test]
+fn long_sequences_are_the_mean_of_their_windows() {
+    let mut embedder = open("esm2");
+    let sequence = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ".as_bytes();
+    embedder.limits = Limits {
+        window: 16,
+        overlap: 6,
+    };
+    let whole = embedder
+        .embed(&[sequence], Pooling::None)
+        .unwrap()
+        .remove(0);
+    let width = embedder.width();
+    let cut = windows(0, sequence.len(), embedder.limits);
+    assert!(cut.len() > 2);
+    let mut sums = vec![0.0_f32; sequence.len() * width];
+    let mut counts = vec![0.0_f32; sequence.len()];
+    for window in &cut {
+        let part = embedder
+            .embed(&[&sequence[window.tokens.clone()]], Pooling::None)
+            .unwrap();
+        for (i, row) in window.tokens.clone().zip(part[0].chunks(width)) {
+            counts[i] += 1.0;
+            for (sum, x) in sums[i * width..].iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+    }
+    for (i, row) in sums.chunks_mut(width).enumerate() {
+        row.iter_mut().for_each(|x| *x /= counts[i]);
+    }
+    same(&whole, &sums, 1e-5, "each residue");
+    let mean = embedder
+        .embed(&[sequence], Pooling::Mean)
+        .unwrap()
+        .remove(0);
+    let expected: Vec<f32> = (0..width)
+        .map(|j| sums.chunks(width).map(|row| row[j]).sum::<f32>() / sequence.len() as f32)
+        .collect();
+    same(&mean, &expected, 1e-5, "mean");
+    let max = embedder.embed(&[sequence], Pooling::Max).unwrap().remove(0);
+    let expected: Vec<f32> = (0..width)
+        .map(|j| {
+            sums.chunks(width)
+                .map(|row| row[j])
+                .fold(f32::MIN, f32::max)
+        })
+        .collect();
+    same(&max, &expected, 1e-5, "max");
+}
+
+#[test]
+fn contact_maps_equal_the_reference() {
+    for name in ["esm2", "esm2-odd", "esm2-plain"] {
+        let (golden, embedder) = (Golden::read(name), open(name));
+        for (case, sequence) in golden.sequences.iter().enumerate() {
+            let map = embedder.contacts(sequence.as_bytes()).unwrap();
+            let expected = golden.numbers(&format!("{case}.contacts"));
+            same(&map, &expected, 1e-5, &format!("{name}, case {case}"));
+        }
+    }
+    assert!(open("t5").contacts(b"MKV").is_none());
+}
+
+#[test]
+fn nothing_gives_nothing() {
+    let embedder = open("esm2");
+    let vectors = embedder.embed(&[b"", b"MKV"], Pooling::Mean).unwrap();
+    assert!(vectors[0].is_empty());
+    assert_eq!(vectors[1].len(), embedder.width());
+    assert!(embedder.embed(&[], Pooling::Mean).unwrap().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn order_and_company_do_not_matter(
+        sequences in prop::collection::vec("[ACDEFGHIKLMNPQRSTVWYX]{1,90}", 1..12),
+        seed in any::<u64>(),
+    ) {
+        use rand::{SeedableRng as _, seq::SliceRandom as _};
+        let embedder = open("esm2-odd");
+        let bytes: Vec<&[u8]> = sequences.iter().map(String::as_bytes).collect();
+        let vectors = embedder.embed(&bytes, Pooling::Mean).unwrap();
+        let mut order: Vec<usize> = (0..bytes.len()).collect();
+        order.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
+        let shuffled: Vec<&[u8]> = order.iter().map(|i| bytes[*i]).collect();
+        let again = embedder.embed(&shuffled, Pooling::Mean).unwrap();
+        for (i, vector) in order.iter().zip(again) {
+            prop_assert_eq!(&vectors[*i], &vector);
+        }
+    }
+}

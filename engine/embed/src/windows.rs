@@ -1,0 +1,110 @@
+//! Which tokens are computed together.
+//!
+//! A sequence longer than a model was trained for is cut into windows that overlap; where they
+//! do, a token's vector is the mean of the windows'. Windows of all sequences are sorted by length
+//! and packed into batches of a fixed number of tokens, the longest first, so that threads that
+//! take one batch after another end at about the same time.
+
+use std::ops::Range;
+
+use crate::model::Limits;
+
+/// A stretch of one sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Which sequence.
+    pub(crate) sequence: usize,
+    /// Its tokens, without the special ones.
+    pub(crate) tokens: Range<usize>,
+}
+
+/// The windows of a sequence of `len` tokens: evenly spread, none longer than the limit,
+/// neighbours sharing at least the overlap.
+pub(crate) fn windows(sequence: usize, len: usize, limits: Limits) -> Vec<Window> {
+    if len <= limits.window {
+        return vec![Window {
+            sequence,
+            tokens: 0..len,
+        }];
+    }
+    let step = limits.window - limits.overlap.min(limits.window - 1);
+    let count = (len - limits.window).div_ceil(step) + 1;
+    (0..count)
+        .map(|i| {
+            let start = (len - limits.window) * i / (count - 1);
+            Window {
+                sequence,
+                tokens: start..start + limits.window,
+            }
+        })
+        .collect()
+}
+
+/// How many of a sequence's windows hold each of its tokens.
+pub(crate) fn cover<'a>(len: usize, windows: impl Iterator<Item = &'a Window>) -> Vec<u32> {
+    let mut cover = vec![0; len];
+    for window in windows {
+        for count in &mut cover[window.tokens.clone()] {
+            *count += 1;
+        }
+    }
+    cover
+}
+
+/// Batches of windows, as indices: each of at most `budget` tokens, counting `specials` for each
+/// window, and of at least one window.
+pub(crate) fn batches(windows: &[Window], specials: usize, budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..windows.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(windows[*i].tokens.len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut left = 0;
+    for index in order {
+        let tokens = windows[index].tokens.len() + specials;
+        match batches.last_mut() {
+            Some(batch) if tokens <= left => {
+                batch.push(index);
+                left -= tokens;
+            }
+            _ => {
+                batches.push(vec![index]);
+                left = budget.saturating_sub(tokens);
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn windows_cover_every_token(len in 0_usize..5000, window in 1_usize..600, part in 0_usize..8) {
+            let limits = Limits { window, overlap: window * part / 8 };
+            let windows = windows(3, len, limits);
+            prop_assert!(windows.iter().all(|w| w.tokens.len() <= window && w.sequence == 3));
+            prop_assert!(cover(len, windows.iter()).iter().all(|count| *count > 0));
+            for pair in windows.windows(2) {
+                prop_assert!(pair[0].tokens.end >= pair[1].tokens.start + limits.overlap);
+                prop_assert!(pair[0].tokens.start < pair[1].tokens.start);
+            }
+        }
+
+        #[test]
+        fn batches_hold_each_window_once(lens in prop::collection::vec(0_usize..900, 0..80), budget in 1_usize..3000) {
+            let all: Vec<Window> = lens.iter().enumerate()
+                .map(|(sequence, len)| Window { sequence, tokens: 0..*len }).collect();
+            let batches = batches(&all, 2, budget);
+            let mut seen: Vec<usize> = batches.concat();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..lens.len()).collect::<Vec<_>>());
+            for batch in &batches {
+                let tokens: usize = batch.iter().map(|i| lens[*i] + 2).sum();
+                prop_assert!(tokens <= budget || batch.len() == 1);
+            }
+        }
+    }
+}
