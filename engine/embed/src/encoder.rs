@@ -27,6 +27,11 @@ pub trait Encoder: Send + Sync {
     /// One sentence for users.
     fn describe(&self) -> &str;
 
+    /// Whether it runs a trained model, which takes longer than reading its results.
+    fn is_model(&self) -> bool {
+        false
+    }
+
     /// An array of the type of the spec's field: one vector per row of the batch, `[rows, dim]`,
     /// or with [`Pooling::None`](penstock_types::Pooling::None) a list of one vector per item.
     /// Null where a row has nothing to encode. Runs on the calling thread and on rayon's; it

@@ -233,6 +233,10 @@ impl Encoder for Learned {
         &self.about
     }
 
+    fn is_model(&self) -> bool {
+        true
+    }
+
     fn contacts(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
         let text = Text::of(&self.spec.encoder, batch, columns::SEQUENCE)?;
         let embedder = &self.model.embedder;

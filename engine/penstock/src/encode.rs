@@ -183,7 +183,7 @@ impl Engine {
                 encoder.spec(),
                 encoder.columns(),
                 encode_fn(&encoder),
-                feature_options(task),
+                feature_options(task, encoder.is_model()),
             )
             .await?;
         Ok(EncodeOutcome {
@@ -204,9 +204,10 @@ fn encode_fn(encoder: &Arc<dyn Encoder>) -> Arc<penstock_store::EncodeFn> {
     Arc::new(move |batch| encoder.encode(batch).map_err(Into::into))
 }
 
-fn feature_options(task: &Task) -> FeatureOptions {
+fn feature_options(task: &Task, resumable: bool) -> FeatureOptions {
     let progress = Arc::clone(&task.progress);
     FeatureOptions {
+        resumable,
         progress: Some(Arc::new(move |done, all| progress.set_rows(done, all))),
         cancel: Some(task.cancel_fn()),
         ..FeatureOptions::default()

@@ -24,6 +24,7 @@ use penstock_types::{FeatureSpec, TableName};
 use crate::check::not_finite;
 use crate::commit::{ATTEMPTS, back_off, retie};
 use crate::error::{BoxError, Result, StoreError};
+use crate::partial;
 use crate::scan::READ_AHEAD;
 use crate::store::Store;
 use crate::writer::FragmentWriter;
@@ -43,6 +44,9 @@ pub struct FeatureOptions {
     pub batch_rows: usize,
     /// Bytes read of the table at once, roughly.
     pub batch_bytes: u64,
+    /// Keeps what was computed until the commit, so that a run which was ended goes on where it
+    /// stopped. For encoders that take longer than reading their results.
+    pub resumable: bool,
     /// Told about the progress.
     pub progress: Option<Arc<ProgressFn>>,
     /// Asked whether to stop.
@@ -54,6 +58,7 @@ impl Default for FeatureOptions {
         Self {
             batch_rows: 1024,
             batch_bytes: 16 << 20,
+            resumable: false,
             progress: None,
             cancel: None,
         }
@@ -174,7 +179,13 @@ impl Store {
             let lock = self.commit_lock(name);
             let _one_at_a_time = lock.lock().await;
             match run.commit(&base, &mut computed).await {
-                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(Some(outcome)) => {
+                    if run.options.resumable {
+                        let folder = partial::folder(name, &run.column);
+                        self.0.objects.delete_prefix(&folder).await?;
+                    }
+                    return Ok(outcome);
+                }
                 Ok(None) => back_off(attempt).await,
                 Err(error) => {
                     if matches!(error, StoreError::OutcomeUnknown { .. }) {
@@ -315,6 +326,16 @@ impl Backfill<'_> {
             return Err(StoreError::Cancelled);
         }
         let rows = inputs.num_rows();
+        let objects = &self.store.0.objects;
+        let kept = if self.options.resumable {
+            let key = partial::key(self.name, self.spec, &inputs)?;
+            if let Some(encoded) = partial::get(objects, &key, rows).await? {
+                return self.checked(encoded, rows);
+            }
+            Some(key)
+        } else {
+            None
+        };
         let encode = self.encode.clone();
         let encoded = tokio::task::spawn_blocking(move || encode(&inputs))
             .await
@@ -323,6 +344,16 @@ impl Backfill<'_> {
                 column: self.column.clone(),
                 source,
             })?;
+        let encoded = self.checked(encoded, rows)?;
+        if let Some(key) = kept {
+            let batch = RecordBatch::try_new(self.field.clone(), vec![encoded.clone()])?;
+            partial::put(objects, &key, &batch).await?;
+        }
+        Ok(encoded)
+    }
+
+    /// Refuses what the column cannot hold.
+    fn checked(&self, encoded: ArrayRef, rows: usize) -> Result<ArrayRef> {
         let wrong = |problem: String| {
             Err(StoreError::Encoded {
                 column: self.column.clone(),

@@ -13,6 +13,7 @@ pub mod load;
 pub mod maintain;
 pub mod objects;
 pub mod options;
+mod partial;
 mod predicate;
 pub mod scan;
 mod seen;

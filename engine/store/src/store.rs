@@ -358,7 +358,7 @@ impl Store {
             .remove_all(&folder.clone().join("_versions"))
             .await?;
         objects.remove_all(&folder).await?;
-        for own in ["checksums", "keys"] {
+        for own in ["checksums", "keys", "partial"] {
             objects.delete_prefix(&format!("{own}/{name}/")).await?;
         }
         if let Some(root) = &self.0.local_root {

@@ -52,7 +52,9 @@ pub(super) async fn exchange(
         .encoder(&command.embed)
         .await
         .map_err(|error| status::of(&error))?;
-    let batches = decode(stream::iter([Ok(first)]).chain(messages));
+    // Some clients send the descriptor by itself, ahead of the schema.
+    let first = (!first.data_header.is_empty()).then_some(Ok(first));
+    let batches = decode(stream::iter(first).chain(messages));
     let vectors = batches
         .and_then(move |batch| vectors(Arc::clone(&encoder), batch))
         .map_err(|status| FlightError::Tonic(Box::new(status)));

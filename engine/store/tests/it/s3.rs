@@ -113,6 +113,14 @@ async fn answer(
     conditions: Conditions,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<s3s::Body>, Infallible> {
+    // The file system behind it would make any folder.
+    if !request.uri().path().starts_with(&format!("/{BUCKET}")) {
+        let xml = "<Error><Code>NoSuchBucket</Code><Message>no such bucket</Message></Error>";
+        return Ok(http::Response::builder()
+            .status(http::StatusCode::NOT_FOUND)
+            .body(s3s::Body::from(xml.to_owned()))
+            .unwrap());
+    }
     let mut request = request.map(s3s::Body::from);
     let headers = request.headers_mut();
     let conditional = headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MATCH);

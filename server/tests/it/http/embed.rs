@@ -144,7 +144,7 @@ async fn a_table_is_searched_with_a_trained_model() {
     assert_eq!(found["hits"][0]["id"], "beta");
     assert!(found["hits"][0]["distance"].as_f64().unwrap().abs() < 1e-6);
     let query =
-        json!({"sql": "SELECT cardinality(esm2_none_f16) AS n FROM proteins WHERE id = 'beta'"});
+        json!({"sql": "SELECT array_length(esm2_none_f16) AS n FROM proteins WHERE id = 'beta'"});
     let rows: Value = server.post("/v1/sql", &query).await.json().await.unwrap();
     assert_eq!(rows[0]["n"], text.len());
 }

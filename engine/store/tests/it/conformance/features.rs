@@ -4,6 +4,7 @@ use super::*;
 
 suite! {
     features_are_filled_in_and_filled_up
+    a_backfill_goes_on_where_it_stopped
     a_load_can_bring_features
     the_ids_of_a_large_table_are_indexed
     vector_indexes_are_built_and_verified
@@ -123,6 +124,48 @@ async fn features_are_filled_in_and_filled_up(place: Place) {
         .unwrap_err();
     assert!(matches!(error, StoreError::Encode { .. }));
     assert_eq!(store.table(&name).await.unwrap().features().len(), 1);
+}
+
+async fn a_backfill_goes_on_where_it_stopped(place: Place) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let (store, name) = (place.store().await, table("t"));
+    load_proteins(&store, &name, proteins(0..100, "a")).await;
+    // Each run may call the encoder so often.
+    let run = async |store: &Store, calls: usize| {
+        let called = Arc::new(AtomicUsize::new(0));
+        let counted = called.clone();
+        let make: Arc<penstock_store::EncodeFn> = Arc::new(move |batch| {
+            if counted.fetch_add(1, Ordering::Relaxed) == calls {
+                return Err("the power went".into());
+            }
+            Ok(Arc::new(encode(batch)) as ArrayRef)
+        });
+        let options = FeatureOptions {
+            batch_rows: 10,
+            resumable: true,
+            ..FeatureOptions::default()
+        };
+        let outcome = store
+            .add_feature(&name, &spec(), &[columns::SEQUENCE], make, options)
+            .await;
+        (outcome, called.load(Ordering::Relaxed))
+    };
+    let (outcome, _) = run(&store, 6).await;
+    assert!(matches!(outcome, Err(StoreError::Encode { .. })));
+    assert_eq!(store.objects().list("partial/").await.unwrap().len(), 6);
+    let again = place.store().await;
+    let (outcome, called) = run(&again, usize::MAX).await;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.rows_filled, called), (100, 4));
+    assert_eq!(again.objects().list("partial/").await.unwrap(), []);
+    let fresh = table("u");
+    load_proteins(&store, &fresh, proteins(0..100, "a")).await;
+    fill(&store, "u", &spec()).await.unwrap();
+    assert_eq!(
+        feature_sum(&again.table(&name).await.unwrap()).await,
+        feature_sum(&store.table(&fresh).await.unwrap()).await
+    );
 }
 
 async fn a_load_can_bring_features(place: Place) {
