@@ -35,13 +35,13 @@ enum Bench {
     },
     /// Reading and parsing alone, file by file.
     Read {
-        /// Files.
+        /// Files; the larger ones of the corpus where none is given.
         paths: Vec<PathBuf>,
     },
     /// Exact and indexed search: recall@10 and latency.
     Search {
-        /// A FASTA file of proteins.
-        path: PathBuf,
+        /// A FASTA file of proteins; the corpus's where none is given.
+        path: Option<PathBuf>,
         /// Queries.
         #[arg(long, default_value_t = 500)]
         queries: usize,
@@ -65,8 +65,27 @@ async fn main() -> anyhow::Result<()> {
             megabytes,
             no_encode,
         } => ingest::run(megabytes, !no_encode).await,
+        Bench::Read { paths } if paths.is_empty() => read::run(&READ.map(corpus)),
         Bench::Read { paths } => read::run(&paths),
-        Bench::Search { path, queries } => search::run(path, queries).await,
+        Bench::Search { path, queries } => {
+            let path = path.unwrap_or_else(|| corpus("protein/scope40.fasta"));
+            search::run(path, queries).await
+        }
         Bench::Pull { rows, ranks } => pull::run(rows, ranks).await,
     }
+}
+
+/// What is read where no file is named.
+const READ: [&str; 5] = [
+    "protein/scope40.fasta",
+    "dna/ecoli_k12_mg1655.fna.gz",
+    "dna/lambda_reads_1k.fq",
+    "mesh/cfd/motorBike.obj.gz",
+    "mesh/models/stanford-bunny.obj",
+];
+
+fn corpus(file: &str) -> PathBuf {
+    let root = std::env::var_os("PENSTOCK_CORPUS").map(PathBuf::from);
+    root.unwrap_or_else(|| PathBuf::from("../shared/corpus"))
+        .join(file)
 }

@@ -13,7 +13,8 @@ use std::time::Instant;
 use arrow::array::{Array as _, AsArray as _, LargeStringArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use candle_core::Tensor;
-use penstock_embed::{Registry, device};
+use penstock_embed::{Registry, RegistryOptions, device};
+use penstock_types::Kind;
 
 type Failure = Box<dyn Error>;
 
@@ -52,8 +53,12 @@ fn processor_seconds() -> Option<f64> {
 }
 
 /// Vectors, seconds by the clock and seconds of processor time.
-fn encode(name: &str, batch: &RecordBatch) -> Result<(Vec<f32>, f64, f64), Failure> {
-    let encoder = Registry::default().get(name)?;
+fn encode(
+    registry: &Registry,
+    name: &str,
+    batch: &RecordBatch,
+) -> Result<(Vec<f32>, f64, f64), Failure> {
+    let encoder = registry.get(name)?;
     encoder.encode(&batch.slice(0, 1.min(batch.num_rows())))?;
     let (clock, before) = (Instant::now(), processor_seconds());
     let vectors = encoder.encode(batch)?;
@@ -145,31 +150,42 @@ fn main() -> Result<(), Failure> {
             .map(|(_, sequence)| sequence.clone())
             .collect(),
     )?;
-    let (vectors, seconds, processor) = encode("protein-kmer-v1", &proteins)?;
-    println!(
-        "protein-kmer-v1: {n} sequences in {seconds:.3} s; {:.0} a second of one core",
-        n as f64 / processor
-    );
-
-    let matrix = Tensor::from_slice(&vectors, (n, 256), device())?;
-    let transposed = matrix.t()?;
-    let (mut by_family, mut by_superfamily) = (Score::default(), Score::default());
-    for start in (0..n).step_by(512) {
-        let rows = 512.min(n - start);
-        let cosines = matrix.narrow(0, start, rows)?.matmul(&transposed)?;
-        for (i, row) in cosines.to_vec2::<f32>()?.into_iter().enumerate() {
-            let query = start + i;
-            let mut order: Vec<usize> = (0..n).filter(|other| *other != query).collect();
-            let nearer = |a: &usize, b: &usize| row[*b].total_cmp(&row[*a]);
-            order.select_nth_unstable_by(9, nearer);
-            order.truncate(10);
-            order.sort_by(nearer);
-            by_family.add(query, &order, &families);
-            by_superfamily.add(query, &order, &superfamilies);
+    let registry = Registry::new(RegistryOptions {
+        root: std::env::var_os("PENSTOCK_CHECKPOINTS").map(Into::into),
+        ..RegistryOptions::default()
+    });
+    let models = registry.available().into_iter();
+    let models = models.filter(|found| found.kind == Kind::Protein);
+    let names = std::iter::once("protein-kmer-v1".to_owned()).chain(models.map(|found| found.name));
+    for name in names {
+        let (vectors, seconds, processor) = encode(&registry, &name, &proteins)?;
+        let dim = vectors.len() / n;
+        println!(
+            "{name}: {n} sequences in {seconds:.3} s; {:.0} a second of one core",
+            n as f64 / processor
+        );
+        let matrix = Tensor::from_slice(&vectors, (n, dim), device())?;
+        let norms = matrix.sqr()?.sum_keepdim(1)?.sqrt()?;
+        let matrix = matrix.broadcast_div(&norms)?;
+        let transposed = matrix.t()?;
+        let (mut by_family, mut by_superfamily) = (Score::default(), Score::default());
+        for start in (0..n).step_by(512) {
+            let rows = 512.min(n - start);
+            let cosines = matrix.narrow(0, start, rows)?.matmul(&transposed)?;
+            for (i, row) in cosines.to_vec2::<f32>()?.into_iter().enumerate() {
+                let query = start + i;
+                let mut order: Vec<usize> = (0..n).filter(|other| *other != query).collect();
+                let nearer = |a: &usize, b: &usize| row[*b].total_cmp(&row[*a]);
+                order.select_nth_unstable_by(9, nearer);
+                order.truncate(10);
+                order.sort_by(nearer);
+                by_family.add(query, &order, &families);
+                by_superfamily.add(query, &order, &superfamilies);
+            }
         }
+        by_family.print("family");
+        by_superfamily.print("superfamily");
     }
-    by_family.print("family");
-    by_superfamily.print("superfamily");
 
     // Made-up DNA (a linear congruential generator): how fast, not how well.
     let mut state = 1_u64;
@@ -184,7 +200,7 @@ fn main() -> Result<(), Failure> {
     for length in [100, 2048, 4 << 20] {
         let used = if length == 100 { 8 << 20 } else { bases.len() };
         let pieces = (0..used / length).map(|i| bases[i * length..(i + 1) * length].to_owned());
-        let (_, seconds, processor) = encode("dna-kmer-v1", &batch(pieces.collect())?)?;
+        let (_, seconds, processor) = encode(&registry, "dna-kmer-v1", &batch(pieces.collect())?)?;
         println!(
             "dna-kmer-v1: pieces of {length}: {seconds:.3} s; {:.0} MB a second of one core",
             used as f64 / processor / 1e6

@@ -14,7 +14,7 @@ use penstock_types::columns;
 fn fresh() -> Registry {
     Registry::new(RegistryOptions {
         paths: true,
-        root: None,
+        ..RegistryOptions::default()
     })
 }
 

@@ -8,10 +8,12 @@
 mod config;
 mod fault;
 mod folder;
+mod hub;
 mod licence;
 mod weights;
 
 pub(crate) use config::{Config, Family};
 pub use fault::CheckpointFault;
 pub use folder::Checkpoint;
+pub(crate) use hub::HubName;
 pub(crate) use weights::{Expected, Weights};

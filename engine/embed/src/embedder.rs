@@ -57,7 +57,10 @@ impl Embedder {
         let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
         let family = checkpoint.config().family().map_err(fault)?;
         let expected = model::expected(checkpoint)?;
-        let weights = Weights::open(checkpoint.weights(), model::prefix(family)).map_err(fault)?;
+        let mut weights =
+            Weights::open(checkpoint.weights(), model::prefix(family)).map_err(fault)?;
+        // T5 shares one embedding between encoder and decoder, and files keep either name.
+        weights.alias("shared.weight", "encoder.embed_tokens.weight");
         weights.check(&expected).map_err(fault)?;
         let parts = model::parts(checkpoint, &weights)?;
         let mut hasher = blake3::Hasher::new();

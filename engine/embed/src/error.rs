@@ -57,6 +57,19 @@ pub enum EmbedError {
         /// The kind.
         kind: Kind,
     },
+    /// A model of the hub that nobody downloaded.
+    #[error(
+        "`{name}` is not in the cache of the Hugging Face hub, `{}`, and nothing is downloaded \
+         here. Where there is a network, `hf download {}` puts it there",
+        cache.display(),
+        name.replacen('@', " --revision ", 1)
+    )]
+    NotCached {
+        /// The name on the hub.
+        name: String,
+        /// The cache.
+        cache: PathBuf,
+    },
     /// What follows the colon of an encoder's name.
     #[error("`{given}` after an encoder's name is no form: mean, cls, max or none, and f32 or f16")]
     Form {
@@ -164,7 +177,7 @@ impl EmbedError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::UnknownEncoder { .. } => ErrorCode::NotFound,
+            Self::UnknownEncoder { .. } | Self::NotCached { .. } => ErrorCode::NotFound,
             Self::MissingColumn { .. }
             | Self::ColumnType { .. }
             | Self::NoText { .. }

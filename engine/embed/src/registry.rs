@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use penstock_types::Kind;
 
 use crate::EmbedError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, HubName};
 use crate::encoder::{self, Encoder};
 use crate::learned::{Form, Learned, Model};
 
@@ -24,6 +24,8 @@ pub struct Registry {
 pub struct RegistryOptions {
     /// The folder whose subfolders are checkpoints, found by their names.
     pub root: Option<PathBuf>,
+    /// The cache of the Hugging Face hub's tools: models in it are named as on the hub.
+    pub hub_cache: Option<PathBuf>,
     /// Whether a name may also be the path of a folder. Not for names that come from a network.
     pub paths: bool,
 }
@@ -45,6 +47,24 @@ pub struct Available {
     pub weights: Option<String>,
 }
 
+/// Where a checkpoint lies, and the name that its columns keep, which does not depend on that.
+struct Found {
+    folder: PathBuf,
+    short: String,
+}
+
+impl Found {
+    fn at(path: &Path) -> Self {
+        let folder = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // `models/esm2` keeps its name though it may be a link; `.` has none but the folder's.
+        let name = path.file_name().or(folder.file_name());
+        Self {
+            short: name.map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            folder,
+        }
+    }
+}
+
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry")
@@ -63,8 +83,9 @@ impl Registry {
         }
     }
 
-    /// The encoder of a name: one of this build, a checkpoint's folder, or the name of a folder
-    /// under the registry's root; the latter two with a [`Form`] after it. Loads the weights when
+    /// The encoder of a name: one of this build, a checkpoint's folder, the name of a folder under
+    /// the registry's root, or the name of a model in the hub's cache (`ORG/NAME`, perhaps with
+    /// `@REVISION`); the latter three with a [`Form`] after it. Loads the weights when
     /// they are not in memory yet.
     ///
     /// # Errors
@@ -74,12 +95,7 @@ impl Registry {
             return Ok(encoder);
         }
         let (alone, form) = Form::split(name)?;
-        let folder = self.folder(alone).ok_or_else(|| self.unknown(name))?;
-        // The name that a column keeps must not depend on where the folder lies.
-        let folder = folder.canonicalize().unwrap_or(folder);
-        let short = folder
-            .file_name()
-            .map_or_else(|| alone.to_owned(), |n| n.to_string_lossy().into_owned());
+        let Found { folder, short } = self.find(alone, name)?;
         let key = (folder.clone(), form.name(&short));
         if let Some(encoder) = lock(&self.encoders).get(&key) {
             return Ok(Arc::clone(encoder));
@@ -110,25 +126,36 @@ impl Registry {
             return Ok(());
         }
         let (alone, _) = Form::split(name)?;
-        match self.folder(alone) {
-            Some(_) => Ok(()),
-            None => Err(self.unknown(name)),
-        }
+        self.find(alone, name).map(|_| ())
     }
 
-    /// A folder given by its path, or by its name under the root.
-    fn folder(&self, name: &str) -> Option<PathBuf> {
+    /// A folder given by its path, by its name under the root, or by its name on the hub. `given`
+    /// is the whole name, for the error.
+    fn find(&self, name: &str, given: &str) -> Result<Found, EmbedError> {
         let path = Path::new(name);
-        if name.is_empty() {
-            return None;
-        }
         if self.options.paths && path.is_dir() {
-            return Some(path.to_owned());
+            return Ok(Found::at(path));
         }
         // A name of one part: what comes from a request must not walk out of the root.
         let plain = path.components().count() == 1 && name != "." && name != "..";
-        let inside = self.options.root.as_ref()?.join(name);
-        (plain && inside.is_dir()).then_some(inside)
+        if let Some(root) = self.options.root.as_ref().filter(|_| plain)
+            && root.join(name).is_dir()
+        {
+            return Ok(Found::at(&root.join(name)));
+        }
+        let (Some(hub), Some(cache)) = (HubName::parse(name), &self.options.hub_cache) else {
+            return Err(self.unknown(given));
+        };
+        match hub.folder(cache) {
+            Some(folder) => Ok(Found {
+                folder,
+                short: hub.name.to_owned(),
+            }),
+            None => Err(EmbedError::NotCached {
+                name: name.to_owned(),
+                cache: cache.clone(),
+            }),
+        }
     }
 
     /// The checkpoints under the root that look usable, by name. Weights are not read.

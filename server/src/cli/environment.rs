@@ -1,5 +1,7 @@
 //! The environment variables that are no default of an option.
 
+use std::path::PathBuf;
+
 /// What `main` read from the environment.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -11,6 +13,9 @@ pub struct Environment {
     pub aws_session_token: Option<String>,
     /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
     pub aws_region: Option<String>,
+    /// The cache of the Hugging Face hub: `HF_HUB_CACHE`, else `HF_HOME/hub`, else
+    /// `~/.cache/huggingface/hub`.
+    pub hub_cache: Option<PathBuf>,
     /// `NO_COLOR` is set and not empty: no colours.
     pub no_color: bool,
     /// `PENSTOCK_LOG`: what is logged, in the syntax of tracing's `EnvFilter`.
@@ -27,6 +32,14 @@ impl Environment {
             aws_secret_access_key: get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token: get("AWS_SESSION_TOKEN"),
             aws_region: get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")),
+            hub_cache: get("HF_HUB_CACHE").map(PathBuf::from).or_else(|| {
+                let home = get("HF_HOME").map(PathBuf::from).or_else(|| {
+                    let cache = get("XDG_CACHE_HOME").map(PathBuf::from);
+                    let cache = cache.or_else(|| Some(PathBuf::from(get("HOME")?).join(".cache")));
+                    Some(cache?.join("huggingface"))
+                });
+                Some(home?.join("hub"))
+            }),
             no_color: get("NO_COLOR").is_some(),
             log: get("PENSTOCK_LOG"),
         }

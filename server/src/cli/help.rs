@@ -69,6 +69,7 @@ Exit codes:
 Environment:
   PENSTOCK_STORE, PENSTOCK_SERVER   defaults of --store and --server
   PENSTOCK_CHECKPOINTS              default of --checkpoints
+  HF_HUB_CACHE, HF_HOME             where the Hugging Face hub's tools keep what they downloaded
   PENSTOCK_LOG                      what `serve` logs to standard error: `info` logs every
                                     request, `penstock=debug` more
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
@@ -100,8 +101,9 @@ pub(super) const ENCODE: &str = "Examples:
   penstock encode proteins --encoder ./esm2_t6_8M_UR50D
   penstock encode proteins --encoder ./esm2_t6_8M_UR50D:none:f16
 
-A trained model is named by its folder, as the Hugging Face hub lays it out: config.json,
-*.safetensors and a vocabulary. After the name, `:cls`, `:max` or `:none` (a vector for each
+A trained model is named by its folder, as the Hugging Face hub lays it out (config.json,
+*.safetensors, a vocabulary), or by its name on the hub, such as facebook/esm2_t6_8M_UR50D, when
+it was downloaded (`hf download`). After the name, `:cls`, `:max` or `:none` (a vector for each
 residue or base) take the place of the mean, and `:f16` that of f32.";
 
 pub(super) const EMBED: &str = "Examples:

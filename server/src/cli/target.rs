@@ -75,6 +75,7 @@ impl Context<'_> {
     pub(super) fn registry(&self, names: Names) -> Registry {
         Registry::new(RegistryOptions {
             root: self.global.checkpoints.clone(),
+            hub_cache: self.environment.hub_cache.clone(),
             paths: names == Names::Paths,
         })
     }

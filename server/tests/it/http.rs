@@ -59,7 +59,7 @@ impl Server {
     pub(crate) async fn over(store: &Path, config: Config) -> Self {
         let encoders = RegistryOptions {
             root: Some(checkpoints()),
-            paths: false,
+            ..RegistryOptions::default()
         };
         let options = EngineOptions {
             encoders: Arc::new(Registry::new(encoders)),

@@ -86,6 +86,15 @@ impl Weights {
         Ok(Self { files, names })
     }
 
+    /// Lets a tensor be read by another name, where the files have it by that of a twin only.
+    pub(crate) fn alias(&mut self, name: &str, twin: &str) {
+        if !self.has(name)
+            && let Some(stored) = self.names.remove(twin)
+        {
+            self.names.insert(name.to_owned(), stored);
+        }
+    }
+
     /// Whether there is such a tensor.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.contains_key(name)

@@ -49,6 +49,41 @@ fn a_file_is_embedded_by_a_checkpoint() {
 }
 
 #[test]
+fn a_model_that_the_hubs_tools_downloaded() {
+    let place = Place::new();
+    let esm2 = std::path::PathBuf::from(golden("esm2"));
+    let commit = "0123abcd";
+    for file in ["config.json", "model.safetensors", "vocab.txt"] {
+        let bytes = std::fs::read(esm2.join(file)).unwrap();
+        let snapshot = format!("hub/models--lab--tiny/snapshots/{commit}/{file}");
+        place.file(&snapshot, bytes);
+    }
+    place.file("hub/models--lab--tiny/refs/main", commit);
+    let run = |name: &str| {
+        let arguments = ["--json", "embed", "--encoder", name, "--text", "MKV"];
+        let cache = place.path().join("hub");
+        place
+            .command(&arguments)
+            .env("HF_HUB_CACHE", cache)
+            .output()
+            .unwrap()
+    };
+    for name in ["lab/tiny", "lab/tiny@0123abcd", "lab/tiny:max"] {
+        let output = run(name);
+        assert!(output.status.success(), "{}", super::stderr(&output));
+        let encoder = super::document(&output)["encoder"].clone();
+        assert_eq!(encoder, name.replace("lab/", "").replace("@0123abcd", ""));
+    }
+    let output = run("lab/other@v2");
+    assert_eq!(output.status.code(), Some(3));
+    let error = super::stderr(&output);
+    assert!(
+        error.contains("hf download lab/other --revision v2"),
+        "{error}"
+    );
+}
+
+#[test]
 fn contact_maps() {
     let place = Place::new();
     place.file("proteins.fasta", PROTEINS);
