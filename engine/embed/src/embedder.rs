@@ -202,8 +202,7 @@ impl Embedder {
                     rows_of.part(pooling, &vec![1; len])
                 } else {
                     let of = first[window.sequence]..first[window.sequence + 1];
-                    let cover = cover(len, all[of].iter());
-                    rows_of.part(pooling, &cover[window.tokens.clone()])
+                    rows_of.part(pooling, &cover(&all[of.clone()], index - of.start))
                 };
                 // Each window is in one batch, and each batch is computed once.
                 let _ = parts[*index].set(part);

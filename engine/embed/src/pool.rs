@@ -102,11 +102,12 @@ pub(crate) fn join(
 
 /// Every token's vector, the mean over the windows that hold it.
 fn overlay(len: usize, width: usize, windows: &[Window], parts: &[Vec<f32>]) -> Vec<f32> {
-    let cover = cover(len, windows.iter());
     let mut all = vec![0.0; len * width];
-    for (window, part) in windows.iter().zip(parts) {
-        for (index, row) in window.tokens.clone().zip(part.chunks_exact(width)) {
-            let share = 1.0 / cover[index] as f32;
+    for (at, (window, part)) in windows.iter().zip(parts).enumerate() {
+        let cover = cover(windows, at);
+        let rows = part.chunks_exact(width).zip(cover);
+        for (index, (row, count)) in window.tokens.clone().zip(rows) {
+            let share = 1.0 / count as f32;
             for (to, x) in all[index * width..(index + 1) * width].iter_mut().zip(row) {
                 *to += x * share;
             }

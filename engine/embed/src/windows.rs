@@ -40,11 +40,19 @@ pub(crate) fn windows(sequence: usize, len: usize, limits: Limits) -> Vec<Window
         .collect()
 }
 
-/// How many of a sequence's windows hold each of its tokens.
-pub(crate) fn cover<'a>(len: usize, windows: impl Iterator<Item = &'a Window>) -> Vec<u32> {
-    let mut cover = vec![0; len];
-    for window in windows {
-        for count in &mut cover[window.tokens.clone()] {
+/// How many of a sequence's windows, which are in order, hold each token of the one at `index`.
+pub(crate) fn cover(windows: &[Window], index: usize) -> Vec<u32> {
+    let own = &windows[index].tokens;
+    let mut cover = vec![0; own.len()];
+    // Only neighbours reach in: looking at all windows would take the square of their number.
+    let before = windows[..index].iter().rev();
+    let before = before.take_while(|window| window.tokens.end > own.start);
+    let from = windows[index..].iter();
+    let from = from.take_while(|window| window.tokens.start < own.end);
+    for window in before.chain(from) {
+        let start = window.tokens.start.max(own.start) - own.start;
+        let end = window.tokens.end.min(own.end) - own.start;
+        for count in &mut cover[start..end] {
             *count += 1;
         }
     }
@@ -86,7 +94,14 @@ mod tests {
             let limits = Limits { window, overlap: window * part / 8 };
             let windows = windows(3, len, limits);
             prop_assert!(windows.iter().all(|w| w.tokens.len() <= window && w.sequence == 3));
-            prop_assert!(cover(len, windows.iter()).iter().all(|count| *count > 0));
+            let mut counts = vec![0_u32; len];
+            for count in windows.iter().flat_map(|w| w.tokens.clone()) {
+                counts[count] += 1;
+            }
+            prop_assert!(counts.iter().all(|count| *count > 0));
+            for (index, window) in windows.iter().enumerate() {
+                prop_assert_eq!(&cover(&windows, index), &counts[window.tokens.clone()]);
+            }
             for pair in windows.windows(2) {
                 prop_assert!(pair[0].tokens.end >= pair[1].tokens.start + limits.overlap);
                 prop_assert!(pair[0].tokens.start < pair[1].tokens.start);

@@ -257,9 +257,6 @@ pub enum StoreError {
     NoBucket {
         /// What was opened.
         uri: String,
-        /// What the service said.
-        #[source]
-        source: BoxError,
     },
     /// The store refused the credentials.
     #[error("the object store refused access; check the credentials and the bucket's policy")]

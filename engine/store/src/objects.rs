@@ -368,13 +368,10 @@ impl Objects {
                 }
             }
             match (&winners[..], unanswered) {
-                ([], Some(StoreError::Object(error)))
-                    if matches!(*error, object_store::Error::NotFound { .. }) =>
-                {
-                    // An object that is made now cannot be missing; its bucket can.
+                // An object that is made now cannot be missing; its bucket can.
+                ([], Some(StoreError::NoObject(_))) => {
                     return Err(StoreError::NoBucket {
                         uri: uri.to_owned(),
-                        source: error,
                     });
                 }
                 ([], Some(error)) => return Err(error),
