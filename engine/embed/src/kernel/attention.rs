@@ -391,11 +391,11 @@ unsafe fn put<S: Lanes, const R: usize, const N: usize>(
     columns: usize,
 ) {
     unsafe {
-        for i in 0..rows {
-            for j in 0..N {
+        for (i, (sums, inverse)) in sums.iter().zip(inverse).enumerate().take(rows) {
+            for (j, sum) in sums.iter().enumerate() {
                 let at = j * S::WIDTH;
                 let left = columns.saturating_sub(at).min(S::WIDTH);
-                let y = S::mul(sums[i][j], S::splat(inverse[i]));
+                let y = S::mul(*sum, S::splat(*inverse));
                 let to = to.add(i * ldc + at);
                 if left == S::WIDTH {
                     S::store(to, y);

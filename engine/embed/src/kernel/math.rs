@@ -76,7 +76,7 @@ pub(crate) unsafe fn gelu_tanh<S: Lanes>(x: S::V) -> S::V {
     unsafe {
         let cube = S::mul(S::mul(x, x), x);
         let inner = S::fma(cube, S::splat(0.044_715), x);
-        let minus = S::mul(inner, S::splat(-1.595_769_1));
+        let minus = S::mul(inner, S::splat(-1.595_769));
         S::div(x, S::add(S::splat(1.0), exp::<S>(minus)))
     }
 }

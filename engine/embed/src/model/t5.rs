@@ -234,7 +234,10 @@ fn pieces(bytes: &[u8]) -> Result<Vec<String>, CheckpointFault> {
 }
 
 /// One field of a protocol buffer: its number, its bytes where it has a length, and what follows.
-fn field(bytes: &[u8]) -> Option<(u64, Option<&[u8]>, &[u8])> {
+type Field<'a> = (u64, Option<&'a [u8]>, &'a [u8]);
+
+/// The first field of these bytes; none where they are no field.
+fn field(bytes: &[u8]) -> Option<Field<'_>> {
     let (key, rest) = varint(bytes)?;
     match key & 7 {
         0 => Some((key >> 3, None, varint(rest)?.1)),

@@ -100,9 +100,9 @@ fn contact_maps() {
     assert_eq!((maps.len(), &maps[1]["id"]), (3, &"beta".into()));
     let map: Vec<Vec<f64>> = serde_json::from_value(maps[1]["contacts"].clone()).unwrap();
     assert_eq!((map.len(), map[0].len()), (53, 53));
-    for i in 0..53 {
-        for j in 0..53 {
-            assert!((0.0..=1.0).contains(&map[i][j]) && (map[i][j] - map[j][i]).abs() < 1e-5);
+    for (i, row) in map.iter().enumerate() {
+        for (j, x) in row.iter().enumerate() {
+            assert!((0.0..=1.0).contains(x) && (x - map[j][i]).abs() < 1e-5);
         }
     }
     let text = place.text(&[&ask[..], &[&esm2]].concat());
