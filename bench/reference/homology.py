@@ -14,7 +14,8 @@ import time
 
 
 def main(fasta, labels, sensitivity="7.5"):
-    family = dict(line.split() for line in open(labels))
+    present = {line[1:].split()[0] for line in open(fasta) if line.startswith(">")}
+    family = {i: l for i, l in (line.split() for line in open(labels)) if i in present}
     with tempfile.TemporaryDirectory() as folder:
         clock = time.perf_counter()
         subprocess.run(
@@ -34,8 +35,8 @@ def main(fasta, labels, sensitivity="7.5"):
         of = {i: group(l) for i, l in family.items()}
         sizes = collections.Counter(of.values())
         queries = [i for i in of if sizes[of[i]] > 1]
-        top = sum(bool(hits[i]) and of[hits[i][0]] == of[i] for i in queries)
-        recall = sum(sum(of[t] == of[i] for t in hits[i]) / min(10, sizes[of[i]] - 1) for i in queries)
+        top = sum(bool(hits[i]) and of.get(hits[i][0]) == of[i] for i in queries)
+        recall = sum(sum(of.get(t) == of[i] for t in hits[i]) / min(10, sizes[of[i]] - 1) for i in queries)
         print(f"{name}: top 1 {top / len(queries):.4f}, recall at 10 {recall / len(queries):.4f} ({len(queries)} queries)")
 
 

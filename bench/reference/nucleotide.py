@@ -76,6 +76,7 @@ def make(name, seed, gated, **shape):
     settings = {k: getattr(config, k) for k in keep}
     if gated:
         settings["add_bias_fnn"] = False
+        del settings["model_type"]  # as on the hub
     save(folder, model, settings)
     (folder / "vocab.txt").write_text("\n".join(TOKENS) + "\n")
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-sa-4.0\n---\nRandom weights.\n")

@@ -9,7 +9,7 @@ use arrow::record_batch::RecordBatch;
 use futures::Stream;
 use penstock::encoding::Encoder;
 use penstock_openapi::EmbedSequence;
-use penstock_types::{Kind, columns};
+use penstock_types::{Kind, Pooling, columns};
 use tokio::sync::mpsc;
 
 use crate::load::{self, Input};
@@ -82,23 +82,35 @@ pub fn stream(
     output: Output,
 ) -> impl Stream<Item = Result<RecordBatch, penstock::Error>> + Send {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    tokio::task::spawn_blocking(move || {
+    let worker = tokio::task::spawn_blocking(move || {
         let each = |batch: Result<RecordBatch, penstock::Error>| {
-            let vectors = batch.and_then(|batch| output.of(&*encoder, &batch));
-            let failed = vectors.is_err();
-            sender.blocking_send(vectors).is_ok() && !failed
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    // Nobody is left to be told where this fails.
+                    let _ = sender.blocking_send(Err(error));
+                    return false;
+                }
+            };
+            parts(&batch, rows_at_once(&*encoder, output)).all(|part| {
+                let made = output.of(&*encoder, &part);
+                let failed = made.is_err();
+                sender.blocking_send(made).is_ok() && !failed
+            })
         };
         match source {
+            Source::Sequences(_) if encoder.kind() == Kind::Mesh => {
+                let error = penstock::encoding::EmbedError::NoText { kind: Kind::Mesh };
+                each(Err(error.into()));
+            }
             Source::Sequences(sequences) => {
-                if encoder.kind() == Kind::Mesh {
-                    let error = penstock::encoding::EmbedError::NoText { kind: Kind::Mesh };
-                    each(Err(error.into()));
-                    return;
-                }
-                for (at, part) in sequences.chunks(BATCH).enumerate() {
-                    if !each(batch(part, at * BATCH)) {
+                let mut at = 0;
+                while at < sequences.len() {
+                    let end = (at + BATCH).min(sequences.len());
+                    if !each(batch(&sequences[at..end], at)) {
                         break;
                     }
+                    at = end;
                 }
             }
             Source::Files(inputs, folder) => {
@@ -114,10 +126,32 @@ pub fn stream(
             }
         }
     });
-    futures::stream::unfold(receiver, |mut receiver| async move {
-        let batch = receiver.recv().await?;
-        Some((batch, receiver))
+    futures::stream::unfold(Some((receiver, worker)), |open| async move {
+        let (mut receiver, worker) = open?;
+        if let Some(batch) = receiver.recv().await {
+            return Some((batch, Some((receiver, worker))));
+        }
+        // The end of the queue is the end of the work only if the worker says so.
+        let failed = worker.await.err()?;
+        Some((Err(penstock::Error::Worker(failed)), None))
     })
+}
+
+/// Rows that are computed before the first of them is sent: few where each takes long or its
+/// result is large.
+fn rows_at_once(encoder: &dyn Encoder, output: Output) -> usize {
+    match output {
+        Output::Contacts => 1,
+        Output::Vectors if encoder.spec().pooling == Pooling::None => 16,
+        Output::Vectors if encoder.is_model() => 64,
+        Output::Vectors => BATCH,
+    }
+}
+
+fn parts(batch: &RecordBatch, rows: usize) -> impl Iterator<Item = RecordBatch> + '_ {
+    (0..batch.num_rows())
+        .step_by(rows)
+        .map(move |at| batch.slice(at, rows.min(batch.num_rows() - at)))
 }
 
 fn batch(sequences: &[EmbedSequence], first: usize) -> Result<RecordBatch, penstock::Error> {

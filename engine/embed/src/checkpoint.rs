@@ -15,5 +15,5 @@ mod weights;
 pub(crate) use config::{Config, Family};
 pub use fault::CheckpointFault;
 pub use folder::Checkpoint;
-pub(crate) use hub::HubName;
+pub(crate) use hub::{HubName, by_short_name as hub_folder};
 pub(crate) use weights::{Expected, Weights};

@@ -6,19 +6,23 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use candle_core::Device;
 use penstock_types::{Kind, Pooling};
 
-use crate::checkpoint::{Checkpoint, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Family, Weights};
 use crate::contacts::{ContactHead, Contacts};
 use crate::model::tokens::Tokenizer;
+use crate::model::transformer::Position;
 use crate::model::transformer::cpu::{self, Blind, Scratch};
 use crate::model::transformer::device as gpu;
 use crate::model::transformer::packed::Packed;
-use crate::model::{self, Limits};
+use crate::model::{self, Limits, Parts};
 use crate::pool::{Rows, join};
 use crate::windows::{Window, batches, cover, windows};
 use crate::{EmbedError, device};
 
 /// Tokens of a batch on one core of a CPU: larger ones leave its caches.
 const CPU_TOKENS: usize = 2048;
+
+/// Numbers of a head, at most: one row of it is turned on the stack.
+const MAX_HEAD_DIM: usize = 1024;
 
 /// Tokens of a batch on a GPU, before memory says otherwise.
 const GPU_TOKENS: usize = 50_000;
@@ -45,6 +49,7 @@ pub(crate) struct Embedder {
     about: String,
     digest: String,
     contacts: Option<ContactHead>,
+    has_class_token: bool,
 }
 
 impl Embedder {
@@ -69,7 +74,14 @@ impl Embedder {
         let specials = parts.tokenizer.specials();
         let longest = parts.limits.window + specials.before.len() + specials.after.len();
         let heads = parts.source.architecture.layers * parts.source.architecture.heads;
-        let contacts = ContactHead::load(&weights, heads)?;
+        // SaProt has ESM-2's layers and not its contact head; a head that is there was made up.
+        let contacts = match family {
+            Family::Esm2 if checkpoint.config().vocab_size == 33 => {
+                ContactHead::load(&weights, heads)?
+            }
+            _ => None,
+        };
+        fits(&parts, longest).map_err(fault)?;
         let layers = if device.is_cpu() {
             Layers::Cpu {
                 model: cpu::Transformer::load(&parts.source, longest)?,
@@ -90,6 +102,8 @@ impl Embedder {
             about: format!("{family}, {} layers", parts.source.architecture.layers),
             digest: hasher.finalize().to_hex().to_string(),
             contacts,
+            // What T5 is told first is what to do.
+            has_class_token: family != Family::T5,
         })
     }
 
@@ -145,6 +159,16 @@ impl Embedder {
             .collect())
     }
 
+    /// Whether the first token is one that stands for the whole sequence.
+    pub(crate) const fn has_class_token(&self) -> bool {
+        self.has_class_token
+    }
+
+    /// Whether contact maps can be made, but not on this device.
+    pub(crate) const fn has_unused_contact_head(&self) -> bool {
+        self.contacts.is_some() && matches!(self.layers, Layers::Gpu { .. })
+    }
+
     /// The longest sequence that has a contact map, in residues.
     pub(crate) const fn window(&self) -> usize {
         self.limits.window
@@ -193,6 +217,7 @@ impl Embedder {
                 let rows = window.tokens.len() + around;
                 let before = specials.before.len();
                 let rows_of = Rows {
+                    whole: window.tokens.len() == tokens[window.sequence].len(),
                     hidden: &hidden[at * self.width..(at + rows) * self.width],
                     width: self.width,
                     tokens: before..before + window.tokens.len(),
@@ -252,6 +277,41 @@ impl Embedder {
             .map(|part| part.into_inner().unwrap_or_default())
             .collect())
     }
+}
+
+/// Refuses a shape that no layer can compute.
+fn fits(parts: &Parts<'_>, longest: usize) -> Result<(), CheckpointFault> {
+    let architecture = &parts.source.architecture;
+    let rotary = matches!(architecture.position, Position::Rotary(_));
+    let head_dim = architecture.head_dim;
+    let wrong = |key, given: usize, expected| {
+        Err(CheckpointFault::Config {
+            key,
+            given: given.to_string(),
+            expected,
+        })
+    };
+    if architecture.layers == 0 {
+        return wrong("num_hidden_layers", 0, "at least one");
+    }
+    if head_dim == 0 || head_dim > MAX_HEAD_DIM || (rotary && !head_dim.is_multiple_of(2)) {
+        return wrong(
+            "hidden_size / num_attention_heads",
+            head_dim,
+            "heads of 1 to 1024 numbers, an even number where positions are rotary",
+        );
+    }
+    if let Some((table, first)) = &parts.source.embedding.positions {
+        let rows = table.dims()[0];
+        if first + longest > rows {
+            return wrong(
+                "max_position_embeddings",
+                rows,
+                "room for a class token and a base",
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Computes a batch; one that does not fit the device's memory is halved, and so is the budget.

@@ -51,6 +51,7 @@ pub trait Encoder: Send + Sync {
     fn contacts(&self, _batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
         Err(EmbedError::NoContacts {
             encoder: self.spec().encoder.clone(),
+            reason: "the ESM-2 checkpoints with a contact head do",
         })
     }
 }

@@ -59,16 +59,13 @@ pub enum EmbedError {
     },
     /// A model of the hub that nobody downloaded.
     #[error(
-        "`{name}` is not in the cache of the Hugging Face hub, `{}`, and nothing is downloaded \
-         here. Where there is a network, `hf download {}` puts it there",
-        cache.display(),
+        "`{name}` is not in the cache of the Hugging Face hub (HF_HUB_CACHE), and nothing is \
+         downloaded here. Where there is a network, `hf download {}` puts it there",
         name.replacen('@', " --revision ", 1)
     )]
     NotCached {
         /// The name on the hub.
         name: String,
-        /// The cache.
-        cache: PathBuf,
     },
     /// What follows the colon of an encoder's name.
     #[error("`{given}` after an encoder's name is no form: mean, cls, max or none, and f32 or f16")]
@@ -83,8 +80,16 @@ pub enum EmbedError {
         encoder: String,
     },
     /// The encoder predicts no contacts.
-    #[error("{encoder} predicts no contacts; the ESM-2 checkpoints with a contact head do")]
+    #[error("{encoder} predicts no contacts here; {reason}")]
     NoContacts {
+        /// The encoder.
+        encoder: String,
+        /// What would.
+        reason: &'static str,
+    },
+    /// The model has no token that stands for the whole sequence.
+    #[error("{encoder}: the model has no class token; use mean or max")]
+    NoClassToken {
         /// The encoder.
         encoder: String,
     },
@@ -183,7 +188,8 @@ impl EmbedError {
             | Self::NoText { .. }
             | Self::Form { .. }
             | Self::NotPooled { .. }
-            | Self::NoContacts { .. } => ErrorCode::InvalidArgument,
+            | Self::NoContacts { .. }
+            | Self::NoClassToken { .. } => ErrorCode::InvalidArgument,
             Self::TooLong { .. } => ErrorCode::LimitExceeded,
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,

@@ -118,6 +118,11 @@ impl Learned {
         folder: &Path,
     ) -> Result<Self, EmbedError> {
         let embedder = &model.embedder;
+        if form.pooling == Pooling::Cls && !embedder.has_class_token() {
+            return Err(EmbedError::NoClassToken {
+                encoder: form.name(name),
+            });
+        }
         let dim = Dim::new(embedder.width()).ok_or_else(|| {
             let given = embedder.width().to_string();
             let fault = CheckpointFault::Config {
@@ -255,6 +260,11 @@ impl Encoder for Learned {
                 .contacts(sequence)
                 .ok_or_else(|| EmbedError::NoContacts {
                     encoder: self.spec.encoder.clone(),
+                    reason: if embedder.has_unused_contact_head() {
+                        "contact maps are made on the CPU, and this build uses the GPU"
+                    } else {
+                        "the ESM-2 checkpoints with a contact head do"
+                    },
                 })?;
             for line in map.chunks_exact(sequence.len().max(1)) {
                 rows.values().values().append_slice(line);
@@ -272,7 +282,10 @@ impl Encoder for Learned {
             .collect();
         let vectors = self.vectors(&rows)?;
         // A sum over NaN or infinity in damaged weights must not be stored.
-        let good = |vector: &[f32]| !vector.is_empty() && vector.iter().all(|x| x.is_finite());
+        // Nor may what becomes infinite in half precision.
+        let is_half = self.spec.dtype == DType::F16;
+        let fits = |x: f32| x.is_finite() && (!is_half || f16::from_f32(x).is_finite());
+        let good = |vector: &[f32]| !vector.is_empty() && vector.iter().all(|x| fits(*x));
         let valid: Vec<bool> = vectors.iter().map(|vector| good(vector)).collect();
         let dim = self.spec.dim.get();
         let mut values = Vec::new();

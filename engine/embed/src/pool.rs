@@ -11,6 +11,8 @@ pub(crate) struct Rows<'a> {
     /// `[special tokens and tokens, width]`.
     pub(crate) hidden: &'a [f32],
     pub(crate) width: usize,
+    /// The window is its whole sequence.
+    pub(crate) whole: bool,
     /// The rows that are not special.
     pub(crate) tokens: Range<usize>,
 }
@@ -35,7 +37,7 @@ impl Rows<'_> {
                 sum
             }
             Pooling::Cls => self.row(0).to_vec(),
-            Pooling::Max if cover.iter().all(|count| *count == 1) => self.largest(),
+            Pooling::Max if self.whole => self.largest(),
             Pooling::Max | Pooling::None => {
                 let Range { start, end } = self.tokens;
                 self.hidden[start * self.width..end * self.width].to_vec()

@@ -1,21 +1,24 @@
 //! Encoders by name: those of this build, and checkpoints.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use penstock_types::Kind;
 
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, HubName};
+use crate::checkpoint::{Checkpoint, HubName, hub_folder};
 use crate::encoder::{self, Encoder};
 use crate::learned::{Form, Learned, Model};
+
+/// A model that is loaded, is being loaded (then it is locked), or could not be.
+type Loading = Arc<Mutex<Option<Arc<Model>>>>;
 
 /// Finds encoders, and keeps the checkpoints that it loaded.
 #[derive(Default)]
 pub struct Registry {
     options: RegistryOptions,
-    models: Mutex<HashMap<PathBuf, Arc<Model>>>,
+    models: Mutex<HashMap<PathBuf, Loading>>,
     encoders: Mutex<HashMap<(PathBuf, String), Arc<dyn Encoder>>>,
 }
 
@@ -100,15 +103,17 @@ impl Registry {
         if let Some(encoder) = lock(&self.encoders).get(&key) {
             return Ok(Arc::clone(encoder));
         }
+        // Each model has its own lock, held while it is loaded: two requests do not load the same
+        // weights, and those for other models do not wait.
+        let cell = Arc::clone(lock(&self.models).entry(folder.clone()).or_default());
         let model = {
-            // Held while loading, so that two requests do not load the same weights.
-            let mut models = lock(&self.models);
-            match models.get(&folder) {
+            let mut held = lock(&cell);
+            match &*held {
                 Some(model) => Arc::clone(model),
                 None => {
-                    let model = Arc::new(Model::load(&folder)?);
-                    models.insert(folder.clone(), Arc::clone(&model));
-                    model
+                    let loaded =
+                        Model::load(&folder).map_err(|error| self.placeless(error, &short));
+                    Arc::clone(held.insert(Arc::new(loaded?)))
                 }
             }
         };
@@ -137,13 +142,25 @@ impl Registry {
             return Ok(Found::at(path));
         }
         // A name of one part: what comes from a request must not walk out of the root.
-        let plain = path.components().count() == 1 && name != "." && name != "..";
+        let mut parts = path.components();
+        let plain = matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        );
         if let Some(root) = self.options.root.as_ref().filter(|_| plain)
             && root.join(name).is_dir()
         {
             return Ok(Found::at(&root.join(name)));
         }
-        let (Some(hub), Some(cache)) = (HubName::parse(name), &self.options.hub_cache) else {
+        let cache = self.options.hub_cache.as_ref();
+        // The short name that a column keeps of a model of the hub.
+        if let Some(folder) = cache.filter(|_| plain).and_then(|c| hub_folder(c, name)) {
+            return Ok(Found {
+                folder,
+                short: name.to_owned(),
+            });
+        }
+        let (Some(hub), Some(cache)) = (HubName::parse(name), cache) else {
             return Err(self.unknown(given));
         };
         match hub.folder(cache) {
@@ -153,8 +170,18 @@ impl Registry {
             }),
             None => Err(EmbedError::NotCached {
                 name: name.to_owned(),
-                cache: cache.clone(),
             }),
+        }
+    }
+
+    /// An error for somebody elsewhere says nothing of this machine's folders.
+    fn placeless(&self, error: EmbedError, short: &str) -> EmbedError {
+        match error {
+            EmbedError::Checkpoint { fault, .. } if !self.options.paths => EmbedError::Checkpoint {
+                folder: PathBuf::from(short),
+                fault,
+            },
+            error => error,
         }
     }
 
@@ -171,7 +198,9 @@ impl Registry {
                 let checkpoint = Checkpoint::open(&entry.path()).ok()?;
                 let family = checkpoint.config().family().ok()?;
                 let folder = entry.path().canonicalize().ok()?;
-                let loaded = lock(&self.models).get(&folder).cloned();
+                let cell = lock(&self.models).get(&folder).cloned();
+                // One that is being loaded is not waited for.
+                let loaded = cell.and_then(|cell| cell.try_lock().ok()?.clone());
                 Some(Available {
                     name: entry.file_name().to_string_lossy().into_owned(),
                     dim: checkpoint.config().hidden_size,

@@ -11,6 +11,9 @@ use penstock_types::{DType, Kind, Pooling, TableName, column_of, columns};
 
 use crate::{Engine, Error, Task};
 
+/// Rows encoded at once where each gets a vector per residue or base.
+const ITEMS_ROWS: usize = 64;
+
 /// One encoder, as `encoders` lists it.
 #[derive(Debug, Clone)]
 pub struct EncoderInfo {
@@ -183,7 +186,7 @@ impl Engine {
                 encoder.spec(),
                 encoder.columns(),
                 encode_fn(&encoder),
-                feature_options(task, encoder.is_model()),
+                feature_options(task, &*encoder),
             )
             .await?;
         Ok(EncodeOutcome {
@@ -204,10 +207,15 @@ fn encode_fn(encoder: &Arc<dyn Encoder>) -> Arc<penstock_store::EncodeFn> {
     Arc::new(move |batch| encoder.encode(batch).map_err(Into::into))
 }
 
-fn feature_options(task: &Task, resumable: bool) -> FeatureOptions {
+fn feature_options(task: &Task, encoder: &dyn Encoder) -> FeatureOptions {
     let progress = Arc::clone(&task.progress);
     FeatureOptions {
-        resumable,
+        resumable: encoder.is_model(),
+        batch_rows: if encoder.spec().pooling == Pooling::None {
+            ITEMS_ROWS
+        } else {
+            FeatureOptions::default().batch_rows
+        },
         progress: Some(Arc::new(move |done, all| progress.set_rows(done, all))),
         cancel: Some(task.cancel_fn()),
         ..FeatureOptions::default()

@@ -177,12 +177,16 @@ impl Store {
             run.check(&base)?;
             run.compute(&base, &mut computed).await?;
             let lock = self.commit_lock(name);
-            let _one_at_a_time = lock.lock().await;
+            let one_at_a_time = lock.lock().await;
             match run.commit(&base, &mut computed).await {
                 Ok(Some(outcome)) => {
-                    if run.options.resumable {
-                        let folder = partial::folder(name, &run.column);
-                        self.0.objects.delete_prefix(&folder).await?;
+                    drop(one_at_a_time);
+                    let folder = partial::folder(name, &run.column);
+                    // The column is there: what is left over only takes room.
+                    if run.options.resumable
+                        && let Err(error) = self.0.objects.delete_prefix(&folder).await
+                    {
+                        tracing::warn!(%error, %folder, "partial results were left behind");
                     }
                     return Ok(outcome);
                 }

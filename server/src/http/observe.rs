@@ -34,7 +34,7 @@ const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// Routes whose answer may begin late by its nature: they read a body of any size, or have a bound
 /// of their own.
-const UNTIMED: [&str; 2] = ["/v1/tables/{table}/ingest", "/v1/sql"];
+const UNTIMED: [&str; 3] = ["/v1/tables/{table}/ingest", "/v1/sql", "/v1/embed"];
 
 /// Numbers, logs, counts and bounds a request, and completes its answer.
 pub(super) async fn observe(

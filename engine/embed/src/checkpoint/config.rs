@@ -97,6 +97,8 @@ impl Config {
             ("vocab_size", config.vocab_size),
             ("hidden_size", config.hidden_size),
             ("num_attention_heads", config.num_attention_heads),
+            ("intermediate_size", config.intermediate_size.unwrap_or(1)),
+            ("d_kv", config.d_kv.unwrap_or(1)),
         ] {
             if value == 0 {
                 return Err(CheckpointFault::Config {
@@ -113,9 +115,11 @@ impl Config {
     pub(crate) fn family(&self) -> Result<Family, CheckpointFault> {
         let rotary = self.position_embedding_type.as_deref() == Some("rotary");
         match self.model_type.as_str() {
-            "esm" if self.add_bias_fnn.is_some() => Ok(Family::NucleotideV2),
+            // Its configurations on the hub name no model type.
+            "esm" | "" if self.add_bias_fnn.is_some() => Ok(Family::NucleotideV2),
             "esm" if rotary => Ok(Family::Esm2),
-            "esm" => Ok(Family::NucleotideV1),
+            // ESM-1 has learned positions too, and the 33 letters of proteins.
+            "esm" if self.vocab_size > 64 => Ok(Family::NucleotideV1),
             "ESMplusplus" | "esmc" => Ok(Family::EsmC),
             "t5" => Ok(Family::T5),
             "bert" if self.alibi_starting_size.is_some() => Ok(Family::DnaBert2),

@@ -121,12 +121,11 @@ fn weights(folder: &Path) -> Result<Vec<PathBuf>, CheckpointFault> {
     match pickled {
         _ if !found.is_empty() => Ok(found),
         Some(file) => Err(CheckpointFault::Pickled {
-            command: format!(
-                "python -c \"from transformers import AutoModel; d = '{}'; \
-                 AutoModel.from_pretrained(d, trust_remote_code=True)\
-                 .save_pretrained(d, safe_serialization=True)\"",
-                folder.display()
-            ),
+            command: "in its folder, python -c \"import glob, torch, safetensors.torch as s; \
+                      [s.save_file({k: v.contiguous().clone() for k, v in torch.load(f, \
+                      map_location='cpu', weights_only=True).items()}, f[:-4] + '.safetensors') \
+                      for f in glob.glob('*.bin')]\""
+                .to_owned(),
             file,
         }),
         None => Err(CheckpointFault::NoWeights),

@@ -41,6 +41,23 @@ impl<'a> HubName<'a> {
     }
 }
 
+/// The files of the model that is called so, of whichever organisation has one.
+pub(crate) fn by_short_name(cache: &Path, name: &str) -> Option<PathBuf> {
+    let end = format!("--{name}");
+    let mut folders: Vec<String> = std::fs::read_dir(cache)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    folders.sort();
+    folders.iter().find_map(|folder| {
+        let organisation = folder
+            .strip_prefix("models--")?
+            .strip_suffix(end.as_str())?;
+        HubName::parse(&format!("{organisation}/{name}"))?.folder(cache)
+    })
+}
+
 /// A part of a path that leads nowhere else.
 fn is_plain(part: &str) -> bool {
     !part.is_empty()

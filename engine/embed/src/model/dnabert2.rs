@@ -132,13 +132,17 @@ fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer, CheckpointFault> {
     let bytes = checkpoint
         .bytes("tokenizer.json")?
         .ok_or_else(|| fault("tokenizer.json is missing; it holds the byte-pair pieces".into()))?;
-    let pieces = tokenizers::Tokenizer::from_bytes(&bytes)
-        .map_err(|error| fault(format!("tokenizer.json: {error}")))?;
+    let unreadable = |error| fault(format!("tokenizer.json: {error}"));
+    let mut pieces = tokenizers::Tokenizer::from_bytes(&bytes).map_err(unreadable)?;
+    // Files keep what their last user set.
+    pieces.with_padding(None);
+    pieces.with_truncation(None).map_err(unreadable)?;
     let rows = checkpoint.config().vocab_size;
-    if pieces.get_vocab_size(true) > rows {
+    if let Some(last) = pieces.get_vocab(true).into_values().max()
+        && last as usize >= rows
+    {
         return Err(fault(format!(
-            "it has {} pieces, and the embedding {rows} rows",
-            pieces.get_vocab_size(true)
+            "its last piece has number {last}, and the embedding {rows} rows"
         )));
     }
     let special = |token: &str| {

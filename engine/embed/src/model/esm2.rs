@@ -148,7 +148,12 @@ fn vocabulary(checkpoint: &Checkpoint) -> Result<(Tokenizer, u32), CheckpointFau
     let config = checkpoint.config();
     let vocabulary = match checkpoint.text("vocab.txt")? {
         Some(text) => Vocabulary::parse(&text),
-        None => Vocabulary::of(&VOCABULARY),
+        None if config.vocab_size == VOCABULARY.len() => Vocabulary::of(&VOCABULARY),
+        None => {
+            return Err(CheckpointFault::Vocabulary {
+                reason: "vocab.txt is missing, and it is not ESM-2's own".into(),
+            });
+        }
     }
     .fits(config.vocab_size)?;
     let specials = Specials {

@@ -20,6 +20,9 @@ const VOCABULARY: [&str; 28] = [
     "N", "Y", "M", "H", "W", "C", "X", "B", "O", "U", "Z",
 ];
 
+/// The vocabulary of `ProstT5`, with the letters of structures.
+const PROST_T5: usize = 150;
+
 /// Relative positions have no end; the time for one window grows with its square.
 const WINDOW: usize = 2047;
 
@@ -48,10 +51,18 @@ fn shape(config: &Config) -> Result<Shape, CheckpointFault> {
             });
         }
     };
+    let buckets = config.relative_attention_num_buckets.unwrap_or(32);
+    if buckets < 4 {
+        return Err(CheckpointFault::Config {
+            key: "relative_attention_num_buckets",
+            given: buckets.to_string(),
+            expected: "at least 4",
+        });
+    }
     Ok(Shape {
         head_dim: Config::need(config.d_kv, "d_kv", "the numbers per head")?,
         inner: Config::need(config.intermediate_size, "d_ff", "a number")?,
-        buckets: config.relative_attention_num_buckets.unwrap_or(32),
+        buckets,
         max_distance: config.relative_attention_max_distance.unwrap_or(128),
         feed_forward,
     })
@@ -186,8 +197,19 @@ fn vocabulary(checkpoint: &Checkpoint) -> Result<Tokenizer, CheckpointFault> {
         None => Vocabulary::of(&VOCABULARY),
     }
     .fits(rows)?;
+    let prefix = added(checkpoint, "<AA2fold>")?;
+    if prefix.is_some_and(|id| id as usize >= rows) {
+        return Err(CheckpointFault::Vocabulary {
+            reason: format!("added_tokens.json numbers a token over the {rows} of the embedding"),
+        });
+    }
+    if prefix.is_none() && rows == PROST_T5 {
+        return Err(CheckpointFault::Vocabulary {
+            reason: "added_tokens.json is missing; ProstT5 reads its first token from there".into(),
+        });
+    }
     let specials = Specials {
-        before: added(checkpoint, "<AA2fold>")?.into_iter().collect(),
+        before: prefix.into_iter().collect(),
         after: vec![vocabulary.need("</s>")?],
     };
     let unknown = vocabulary.need("X")?;

@@ -74,6 +74,9 @@ fn a_model_that_the_hubs_tools_downloaded() {
         let encoder = super::document(&output)["encoder"].clone();
         assert_eq!(encoder, name.replace("lab/", "").replace("@0123abcd", ""));
     }
+    // A column keeps the short name, by which the model is found again.
+    let output = run("tiny");
+    assert!(output.status.success(), "{}", super::stderr(&output));
     let output = run("lab/other@v2");
     assert_eq!(output.status.code(), Some(3));
     let error = super::stderr(&output);
@@ -152,7 +155,7 @@ fn a_checkpoint_that_cannot_be_used_says_why() {
     copy("bare", &["config.json"]);
     fails(4, "bare", "safetensors");
     place.file("bare/pytorch_model.bin", "x");
-    fails(4, "bare", "save_pretrained");
+    fails(4, "bare", "weights_only=True");
     copy("other", &["config.json", "model.safetensors"]);
     let config = std::fs::read_to_string(esm2.join("config.json")).unwrap();
     let wider = config.replace("\"intermediate_size\": 192", "\"intermediate_size\": 200");
