@@ -1,6 +1,6 @@
 //! Checkpoints that the Hugging Face hub's own tools have downloaded.
 //!
-//! The cache's layout is the hub's (<https://huggingface.co/docs/huggingface_hub/guides/manage-cache>):
+//! The cache's layout is that of the hub's Python package (its guide "Manage the cache"):
 //! `models--ORG--NAME/refs/REVISION` holds a commit, `models--ORG--NAME/snapshots/COMMIT/` its
 //! files. Nothing is downloaded here: a solver's nodes have no network, and what a column was made
 //! with should be pinned by whoever fetched it.
