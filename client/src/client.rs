@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use penstock_openapi::{PROBLEM_JSON, Problem};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -93,6 +94,19 @@ impl Client {
             };
             repetition.wait(failed).await?;
         }
+    }
+
+    /// The bytes of an answer as they come.
+    pub(crate) async fn stream(
+        &self,
+        make: impl AsyncFn() -> Result<RequestBuilder>,
+    ) -> Result<crate::Bytes> {
+        let response = self.send(make).await?;
+        let client = self.clone();
+        Ok(response
+            .bytes_stream()
+            .map_err(move |error| client.transport(error))
+            .boxed())
     }
 
     /// Gets bytes. The future may move between threads, which that of [`Self::send`] may not.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
 use penstock_openapi::{
     CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
     IndexRequest, IngestParams, Job, JobParams, Jobs, SearchAnswer, SearchRequest, SetTag,
@@ -261,12 +260,7 @@ impl Client {
             let post = self.request(Method::POST, &["v1", "sql"]).json(&request);
             Ok(post.header(ACCEPT, "application/json"))
         };
-        let response = self.send(make).await?;
-        let client = self.clone();
-        Ok(response
-            .bytes_stream()
-            .map_err(move |error| client.transport(error))
-            .boxed())
+        self.stream(make).await
     }
 
     /// The vectors of sequences, or of a file's records: the bytes of a JSON document, as they
@@ -295,12 +289,7 @@ impl Client {
                     .body(form.body().await?),
             })
         };
-        let response = self.send(make).await?;
-        let client = self.clone();
-        Ok(response
-            .bytes_stream()
-            .map_err(move |error| client.transport(error))
-            .boxed())
+        self.stream(make).await
     }
 
     /// The encoders of the server.

@@ -14,7 +14,7 @@ use penstock_types::columns;
 
 use super::target::Names;
 use super::ui::Ui;
-use super::{CliError, Context, help, rows, table};
+use super::{CliError, Context, help, remote, rows, table};
 use crate::embed::{self, Output, Source};
 use crate::load;
 
@@ -133,7 +133,7 @@ impl Args {
             sequences: Vec::new(),
             contacts: self.contacts,
         };
-        let mut body = match self.input.file.as_slice() {
+        let body = match self.input.file.as_slice() {
             [] => {
                 request.sequences = self.input.sequences();
                 client.embed(&request, None).await?
@@ -145,17 +145,9 @@ impl Args {
                 ));
             }
         };
-        if context.ui.wants_json() {
-            while let Some(bytes) = body.try_next().await? {
-                context.ui.print_bytes(&bytes)?;
-            }
-            return context.ui.print("\n");
-        }
-        let mut text = Vec::new();
-        while let Some(bytes) = body.try_next().await? {
-            text.extend_from_slice(&bytes);
-        }
-        let answer: EmbedAnswer = serde_json::from_slice(&text).map_err(CliError::Document)?;
+        let Some(answer) = remote::document::<EmbedAnswer>(context.ui, body).await? else {
+            return Ok(());
+        };
         if self.contacts {
             for found in &answer.contacts {
                 let rows: Vec<&[f32]> = found.contacts.iter().map(Vec::as_slice).collect();

@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use penstock::ProgressSnapshot;
-use penstock_client::Client;
+use penstock_client::{Bytes, Client};
 use penstock_openapi::{IngestParams, IngestResult, Job, JobProgress};
 use penstock_types::TableName;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,27 @@ use crate::problem;
 
 /// First and longest time between two looks at a job.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// A server's JSON document: printed as it comes with `--json`, and then there is none, else read.
+pub(super) async fn document<T: DeserializeOwned>(
+    ui: &Ui,
+    mut body: Bytes,
+) -> Result<Option<T>, CliError> {
+    if ui.wants_json() {
+        while let Some(bytes) = body.try_next().await? {
+            ui.print_bytes(&bytes)?;
+        }
+        ui.print("\n")?;
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    while let Some(bytes) = body.try_next().await? {
+        text.extend_from_slice(&bytes);
+    }
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(CliError::Document)
+}
 
 /// Files on their way to a server.
 pub(super) struct Upload {

@@ -7,7 +7,7 @@ use penstock::query::Limits;
 
 use super::rows::{self, Row};
 use super::target::{Absent, Target};
-use super::{CliError, Context, help, table};
+use super::{CliError, Context, help, remote, table};
 
 /// Rows shown as a table; `--json` has no such bound.
 const SHOWN: usize = 1000;
@@ -87,18 +87,10 @@ async fn remote(
     client: &penstock_client::Client,
     query: &str,
 ) -> Result<(), CliError> {
-    let mut body = client.sql(query).await?;
-    if context.ui.wants_json() {
-        while let Some(bytes) = body.try_next().await? {
-            context.ui.print_bytes(&bytes)?;
-        }
-        return context.ui.print("\n");
-    }
-    let mut text = Vec::new();
-    while let Some(bytes) = body.try_next().await? {
-        text.extend_from_slice(&bytes);
-    }
-    let all: Vec<Row> = serde_json::from_slice(&text).map_err(CliError::Document)?;
+    let body = client.sql(query).await?;
+    let Some(all) = remote::document::<Vec<Row>>(context.ui, body).await? else {
+        return Ok(());
+    };
     show(context, &all[..all.len().min(SHOWN)], all.len())
 }
 

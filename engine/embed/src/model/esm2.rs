@@ -4,11 +4,12 @@
 //! whole head; GELU by the error function; one norm after the last layer. Token dropout scales the
 //! embedding at inference too.
 
+use candle_core::Tensor;
 use penstock_types::Kind;
 
 use super::tokens::{Letters, Specials, Tokenizer, Vocabulary};
 use super::transformer::{
-    Architecture, BlockWeights, EmbeddingWeights, FeedForward, Position, Source,
+    Architecture, BlockWeights, EmbeddingWeights, FeedForward, NormWeights, Position, Source,
 };
 use super::{Limits, Parts};
 use crate::EmbedError;
@@ -25,8 +26,10 @@ const VOCABULARY: [&str; 33] = [
 /// Residues in a training crop (1,024 tokens with the two special ones).
 const WINDOW: usize = 1022;
 
+const WORDS: &str = "embeddings.word_embeddings.weight";
+
 /// What language-model heads and computed buffers are called.
-pub(super) const UNREAD: [&str; 5] = [
+const UNREAD: [&str; 5] = [
     "lm_head.",
     "contact_head.",
     "position_ids",
@@ -39,13 +42,24 @@ fn layer(index: usize) -> String {
 }
 
 pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
+    let mut expected = layers(config, false, true)?;
+    // Written by old versions beside rotary ones; not used by the model.
+    expected.ignore(&["position_embeddings"]);
+    Ok(expected)
+}
+
+/// The tensors of all models with ESM's names. `gated`: the first product of the feed-forward block
+/// is twice as wide; `bias`: its products have biases.
+pub(super) fn layers(
+    config: &Config,
+    gated: bool,
+    bias: bool,
+) -> Result<Expected, CheckpointFault> {
     let width = config.hidden_size;
     let inner = Config::need(config.intermediate_size, "intermediate_size", "a number")?;
+    let up = if gated { 2 * inner } else { inner };
     let mut expected = Expected::default();
-    expected.tensor(
-        "embeddings.word_embeddings.weight",
-        &[config.vocab_size, width],
-    );
+    expected.tensor(WORDS, &[config.vocab_size, width]);
     if config.emb_layer_norm_before == Some(true) {
         expected.norm("embeddings.layer_norm", width, true);
     }
@@ -59,14 +73,36 @@ pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
         }
         let out = format!("{layer}.attention.output.dense");
         expected.affine(&out, width, width, true);
-        expected.affine(&format!("{layer}.intermediate.dense"), width, inner, true);
-        expected.affine(&format!("{layer}.output.dense"), inner, width, true);
+        expected.affine(&format!("{layer}.intermediate.dense"), width, up, bias);
+        expected.affine(&format!("{layer}.output.dense"), inner, width, bias);
     }
     expected.norm("encoder.emb_layer_norm_after", width, true);
     expected.ignore(&UNREAD);
-    // Written by old versions beside rotary ones; not used by the model.
-    expected.ignore(&["position_embeddings"]);
     Ok(expected)
+}
+
+/// The embedding of all models with ESM's names.
+pub(super) fn embedding(
+    weights: &Weights,
+    config: &Config,
+    epsilon: f64,
+    positions: Option<(Tensor, usize)>,
+    token_dropout: Option<u32>,
+) -> Result<EmbeddingWeights, EmbedError> {
+    Ok(EmbeddingWeights {
+        words: weights.get(WORDS)?,
+        positions,
+        constant: None,
+        norm: (config.emb_layer_norm_before == Some(true))
+            .then(|| weights.norm("embeddings.layer_norm", NormKind::Layer, epsilon))
+            .transpose()?,
+        token_dropout,
+    })
+}
+
+/// The norm after the last layer of all models with ESM's names.
+pub(super) fn final_norm(weights: &Weights, epsilon: f64) -> Result<NormWeights, EmbedError> {
+    weights.norm("encoder.emb_layer_norm_after", NormKind::Layer, epsilon)
 }
 
 /// One layer as all models with ESM's names have it.
@@ -103,7 +139,6 @@ pub(super) fn parts<'a>(
     let epsilon = config.layer_norm_eps.unwrap_or(1e-12);
     let (tokenizer, mask) = vocabulary(checkpoint).map_err(fault)?;
     let dropout = config.token_dropout.unwrap_or(false);
-    let norm = |name: &str| weights.norm(name, NormKind::Layer, epsilon);
     let source = Source {
         architecture: Architecture {
             layers: config.num_hidden_layers,
@@ -116,17 +151,9 @@ pub(super) fn parts<'a>(
             score_scale: (head_dim as f32).sqrt().recip(),
             residual_scale: 1.0,
         },
-        embedding: EmbeddingWeights {
-            words: weights.get("embeddings.word_embeddings.weight")?,
-            positions: None,
-            constant: None,
-            norm: (config.emb_layer_norm_before == Some(true))
-                .then(|| norm("embeddings.layer_norm"))
-                .transpose()?,
-            token_dropout: dropout.then_some(mask),
-        },
+        embedding: embedding(weights, config, epsilon, None, dropout.then_some(mask))?,
         block: Box::new(move |index| block(weights, index, epsilon)),
-        final_norm: Some(norm("encoder.emb_layer_norm_after")?),
+        final_norm: Some(final_norm(weights, epsilon)?),
     };
     Ok(Parts {
         source,

@@ -7,50 +7,24 @@ use std::collections::HashMap;
 
 use penstock_types::Kind;
 
-use super::esm2::{UNREAD, block};
+use super::esm2::{block, embedding, final_norm, layers};
 use super::tokens::{Letters, SixMers, Specials, Tokenizer, Vocabulary};
-use super::transformer::{Architecture, EmbeddingWeights, FeedForward, Position, Source};
+use super::transformer::{Architecture, FeedForward, Position, Source};
 use super::{Limits, Parts};
 use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, Config, Expected, Family, Weights};
-use crate::kernel::{Activation, NormKind};
+use crate::kernel::Activation;
 
 const POSITIONS: &str = "embeddings.position_embeddings.weight";
 
 pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
-    let width = config.hidden_size;
     let gated = config.family()? == Family::NucleotideV2;
     let bias = config.add_bias_fnn.unwrap_or(true);
-    let inner = Config::need(config.intermediate_size, "intermediate_size", "a number")?;
-    let mut expected = Expected::default();
-    expected.tensor(
-        "embeddings.word_embeddings.weight",
-        &[config.vocab_size, width],
-    );
-    if !gated {
-        expected.tensor(POSITIONS, &[positions(config)?, width]);
-    }
-    if config.emb_layer_norm_before == Some(true) {
-        expected.norm("embeddings.layer_norm", width, true);
-    }
-    for index in 0..config.num_hidden_layers {
-        let layer = format!("encoder.layer.{index}");
-        expected.norm(&format!("{layer}.attention.LayerNorm"), width, true);
-        expected.norm(&format!("{layer}.LayerNorm"), width, true);
-        for name in ["query", "key", "value"] {
-            let name = format!("{layer}.attention.self.{name}");
-            expected.affine(&name, width, width, true);
-        }
-        let out = format!("{layer}.attention.output.dense");
-        expected.affine(&out, width, width, true);
-        let up = format!("{layer}.intermediate.dense");
-        expected.affine(&up, width, if gated { 2 * inner } else { inner }, bias);
-        expected.affine(&format!("{layer}.output.dense"), inner, width, bias);
-    }
-    expected.norm("encoder.emb_layer_norm_after", width, true);
-    expected.ignore(&UNREAD);
+    let mut expected = layers(config, gated, bias)?;
     if gated {
         expected.ignore(&["position_embeddings"]);
+    } else {
+        expected.tensor(POSITIONS, &[positions(config)?, config.hidden_size]);
     }
     Ok(expected)
 }
@@ -78,7 +52,11 @@ pub(super) fn parts<'a>(
     let longest = positions(config).map_err(fault)?.saturating_sub(first);
     let window = longest.saturating_sub(1).max(1); // and the class token
     let dropout = config.token_dropout.unwrap_or(false);
-    let norm = |name: &str| weights.norm(name, NormKind::Layer, epsilon);
+    let table = if gated {
+        None
+    } else {
+        Some((weights.get(POSITIONS)?, first))
+    };
     let source = Source {
         architecture: Architecture {
             layers: config.num_hidden_layers,
@@ -99,21 +77,15 @@ pub(super) fn parts<'a>(
             score_scale: (head_dim as f32).sqrt().recip(),
             residual_scale: 1.0,
         },
-        embedding: EmbeddingWeights {
-            words: weights.get("embeddings.word_embeddings.weight")?,
-            positions: if gated {
-                None
-            } else {
-                Some((weights.get(POSITIONS)?, first))
-            },
-            constant: None,
-            norm: (config.emb_layer_norm_before == Some(true))
-                .then(|| norm("embeddings.layer_norm"))
-                .transpose()?,
-            token_dropout: config.mask_token_id.filter(|_| dropout),
-        },
+        embedding: embedding(
+            weights,
+            config,
+            epsilon,
+            table,
+            config.mask_token_id.filter(|_| dropout),
+        )?,
         block: Box::new(move |index| block(weights, index, epsilon)),
-        final_norm: Some(norm("encoder.emb_layer_norm_after")?),
+        final_norm: Some(final_norm(weights, epsilon)?),
     };
     Ok(Parts {
         source,

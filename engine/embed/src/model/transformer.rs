@@ -75,19 +75,42 @@ pub(crate) struct NormWeights {
     pub(crate) bias: Option<Tensor>,
 }
 
-/// One layer.
+/// One layer: as it is read, packed for the kernels, or placed on a device.
 #[derive(Debug, Clone)]
-pub(crate) struct BlockWeights {
-    pub(crate) attention_norm: NormWeights,
+pub(crate) struct Block<Norm, Linear> {
+    pub(crate) attention_norm: Norm,
     /// Queries, keys and values in one product: `[3 * heads * head_dim, width]`.
-    pub(crate) qkv: Affine,
+    pub(crate) qkv: Linear,
     /// Over the queries of all heads together, before they are turned.
-    pub(crate) query_norm: Option<NormWeights>,
-    pub(crate) key_norm: Option<NormWeights>,
-    pub(crate) out: Affine,
-    pub(crate) feed_norm: NormWeights,
-    pub(crate) up: Affine,
-    pub(crate) down: Affine,
+    pub(crate) query_norm: Option<Norm>,
+    pub(crate) key_norm: Option<Norm>,
+    pub(crate) out: Linear,
+    pub(crate) feed_norm: Norm,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+}
+
+/// One layer as it is read.
+pub(crate) type BlockWeights = Block<NormWeights, Affine>;
+
+impl BlockWeights {
+    /// The same layer with each part in another form.
+    pub(crate) fn map<Norm, Linear, E>(
+        &self,
+        norm: impl Fn(&NormWeights) -> Result<Norm, E>,
+        linear: impl Fn(&Affine) -> Result<Linear, E>,
+    ) -> Result<Block<Norm, Linear>, E> {
+        Ok(Block {
+            attention_norm: norm(&self.attention_norm)?,
+            qkv: linear(&self.qkv)?,
+            query_norm: self.query_norm.as_ref().map(&norm).transpose()?,
+            key_norm: self.key_norm.as_ref().map(&norm).transpose()?,
+            out: linear(&self.out)?,
+            feed_norm: norm(&self.feed_norm)?,
+            up: linear(&self.up)?,
+            down: linear(&self.down)?,
+        })
+    }
 }
 
 /// From tokens to the first layer's input.

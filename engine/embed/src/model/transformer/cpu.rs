@@ -8,8 +8,8 @@ use candle_core::{DType, Tensor};
 
 use super::packed::Packed;
 use super::{
-    Affine, Architecture, BlockWeights, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING,
-    NormWeights, Position, Source, alibi_slopes, relative_bucket,
+    Affine, Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position,
+    Source, alibi_slopes, relative_bucket,
 };
 use crate::EmbedError;
 use crate::error::tensor;
@@ -17,16 +17,7 @@ use crate::kernel::{
     Attention, AttentionScratch, Linear, Norm, Output, RelativeBias, Rotary, gate, matmul,
 };
 
-struct Block {
-    attention_norm: Norm,
-    qkv: Linear,
-    query_norm: Option<Norm>,
-    key_norm: Option<Norm>,
-    out: Linear,
-    feed_norm: Norm,
-    up: Linear,
-    down: Linear,
-}
+type Block = super::Block<Norm, Linear>;
 
 struct Embedding {
     words: Vec<f32>,
@@ -103,19 +94,6 @@ fn linear(affine: &Affine) -> Result<Linear, EmbedError> {
     ))
 }
 
-fn block(weights: &BlockWeights) -> Result<Block, EmbedError> {
-    Ok(Block {
-        attention_norm: norm(&weights.attention_norm)?,
-        qkv: linear(&weights.qkv)?,
-        query_norm: weights.query_norm.as_ref().map(norm).transpose()?,
-        key_norm: weights.key_norm.as_ref().map(norm).transpose()?,
-        out: linear(&weights.out)?,
-        feed_norm: norm(&weights.feed_norm)?,
-        up: linear(&weights.up)?,
-        down: linear(&weights.down)?,
-    })
-}
-
 fn embedding(weights: &EmbeddingWeights) -> Result<Embedding, EmbedError> {
     Ok(Embedding {
         words: numbers(&weights.words)?,
@@ -163,7 +141,7 @@ impl Transformer {
     pub(crate) fn load(source: &Source<'_>, max_tokens: usize) -> Result<Self, EmbedError> {
         let architecture = source.architecture.clone();
         let blocks = (0..architecture.layers)
-            .map(|layer| block(&(source.block)(layer)?))
+            .map(|layer| (source.block)(layer)?.map(norm, linear))
             .collect::<Result<_, EmbedError>>()?;
         let rotary = match architecture.position {
             Position::Rotary(base) => {

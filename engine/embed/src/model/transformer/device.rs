@@ -8,8 +8,8 @@ use candle_core::{D, DType, Device, IndexOp as _, Tensor};
 
 use super::packed::Packed;
 use super::{
-    Affine, Architecture, BlockWeights, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING,
-    NormWeights, Position, Source, alibi_slopes, relative_bucket,
+    Affine, Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position,
+    Source, alibi_slopes, relative_bucket,
 };
 use crate::EmbedError;
 use crate::error::tensor;
@@ -31,16 +31,7 @@ struct Norm {
     bias: Tensor,
 }
 
-struct Block {
-    attention_norm: Norm,
-    qkv: Linear,
-    query_norm: Option<Norm>,
-    key_norm: Option<Norm>,
-    out: Linear,
-    feed_norm: Norm,
-    up: Linear,
-    down: Linear,
-}
+type Block = super::Block<Norm, Linear>;
 
 /// A model in a device's memory.
 pub(crate) struct Transformer {
@@ -75,21 +66,6 @@ fn norm(weights: &NormWeights, device: &Device) -> Candle<Norm> {
         epsilon: weights.epsilon,
         weight: weights.weight.to_device(device)?,
         bias: bias.to_device(device)?,
-    })
-}
-
-fn block(weights: &BlockWeights, device: &Device, dtype: DType) -> Candle<Block> {
-    let norm = |weights: &NormWeights| norm(weights, device);
-    let linear = |affine: &Affine| linear(affine, device, dtype);
-    Ok(Block {
-        attention_norm: norm(&weights.attention_norm)?,
-        qkv: linear(&weights.qkv)?,
-        query_norm: weights.query_norm.as_ref().map(norm).transpose()?,
-        key_norm: weights.key_norm.as_ref().map(norm).transpose()?,
-        out: linear(&weights.out)?,
-        feed_norm: norm(&weights.feed_norm)?,
-        up: linear(&weights.up)?,
-        down: linear(&weights.down)?,
     })
 }
 
@@ -140,7 +116,9 @@ impl Transformer {
         let blocks = (0..architecture.layers)
             .map(|layer| {
                 let weights = (source.block)(layer)?;
-                block(&weights, device, dtype).map_err(tensor("placing a layer on the device"))
+                weights
+                    .map(|n| norm(n, device), |a| linear(a, device, dtype))
+                    .map_err(tensor("placing a layer on the device"))
             })
             .collect::<Result<_, EmbedError>>()?;
         let place = || -> Candle<_> {
