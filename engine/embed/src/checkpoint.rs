@@ -12,7 +12,7 @@ mod hub;
 mod licence;
 mod weights;
 
-pub(crate) use config::{Config, Family};
+pub(crate) use config::{Config, Family, TransformerConfig};
 pub use fault::CheckpointFault;
 pub use folder::Checkpoint;
 pub(crate) use hub::{HubName, by_short_name as hub_folder};

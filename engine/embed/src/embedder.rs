@@ -1,22 +1,25 @@
 //! A loaded model and the threads that feed it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arrow::array::{ArrayRef, Float32Builder, ListBuilder};
+use arrow::record_batch::RecordBatch;
 use candle_core::Device;
-use penstock_types::{Kind, Pooling};
+use penstock_types::{Kind, Pooling, columns};
 
+use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, Family, Weights};
 use crate::contacts::{ContactHead, Contacts};
+use crate::input::{Text, id_of};
 use crate::model::tokens::Tokenizer;
 use crate::model::transformer::Position;
 use crate::model::transformer::cpu::{self, Blind, Scratch};
 use crate::model::transformer::device as gpu;
 use crate::model::transformer::packed::Packed;
-use crate::model::{self, Limits, Parts};
+use crate::model::{Limits, Model, Parts, sequence};
 use crate::pool::{Rows, join};
 use crate::windows::{Window, batches, cover, windows};
-use crate::{EmbedError, device};
 
 /// Tokens of a batch on one core of a CPU: larger ones leave its caches.
 const CPU_TOKENS: usize = 2048;
@@ -53,21 +56,16 @@ pub(crate) struct Embedder {
 }
 
 impl Embedder {
-    /// Loads a checkpoint onto the device of this process.
-    pub(crate) fn load(checkpoint: &Checkpoint) -> Result<Self, EmbedError> {
-        Self::load_on(checkpoint, device())
-    }
-
     pub(crate) fn load_on(checkpoint: &Checkpoint, device: &Device) -> Result<Self, EmbedError> {
         let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
         let family = checkpoint.config().family().map_err(fault)?;
-        let expected = model::expected(checkpoint)?;
+        let expected = sequence::expected(checkpoint)?;
         let mut weights =
-            Weights::open(checkpoint.weights(), model::prefix(family)).map_err(fault)?;
+            Weights::open(checkpoint.weights(), sequence::prefix(family)).map_err(fault)?;
         // T5 shares one embedding between encoder and decoder, and files keep either name.
         weights.alias("shared.weight", "encoder.embed_tokens.weight");
         weights.check(&expected).map_err(fault)?;
-        let parts = model::parts(checkpoint, &weights)?;
+        let parts = sequence::parts(checkpoint, &weights)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(parts.recipe.as_bytes());
         weights.digest(&expected, &mut hasher);
@@ -75,10 +73,9 @@ impl Embedder {
         let longest = parts.limits.window + specials.before.len() + specials.after.len();
         let heads = parts.source.architecture.layers * parts.source.architecture.heads;
         // SaProt has ESM-2's layers and not its contact head; a head that is there was made up.
+        let letters = checkpoint.config().transformer().map_err(fault)?.vocab_size;
         let contacts = match family {
-            Family::Esm2 if checkpoint.config().vocab_size == 33 => {
-                ContactHead::load(&weights, heads)?
-            }
+            Family::Esm2 if letters == 33 => ContactHead::load(&weights, heads)?,
             _ => None,
         };
         fits(&parts, longest).map_err(fault)?;
@@ -107,28 +104,11 @@ impl Embedder {
         })
     }
 
-    pub(crate) const fn width(&self) -> usize {
-        self.width
-    }
-
-    pub(crate) const fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    pub(crate) fn about(&self) -> &str {
-        &self.about
-    }
-
-    /// BLAKE3 over the weights and what else decides the vectors, in hexadecimal.
-    pub(crate) fn digest(&self) -> &str {
-        &self.digest
-    }
-
     /// Embeds sequences: for each `width` numbers, or with [`Pooling::None`] that many for each
     /// of its tokens; nothing for a sequence without tokens.
     ///
     /// Runs on the calling thread and rayon's.
-    pub(crate) fn embed(
+    fn embed_all(
         &self,
         sequences: &[&[u8]],
         pooling: Pooling,
@@ -159,24 +139,14 @@ impl Embedder {
             .collect())
     }
 
-    /// Whether the first token is one that stands for the whole sequence.
-    pub(crate) const fn has_class_token(&self) -> bool {
-        self.has_class_token
-    }
-
     /// Whether contact maps can be made, but not on this device.
-    pub(crate) const fn has_unused_contact_head(&self) -> bool {
+    const fn has_unused_contact_head(&self) -> bool {
         self.contacts.is_some() && matches!(self.layers, Layers::Gpu { .. })
-    }
-
-    /// The longest sequence that has a contact map, in residues.
-    pub(crate) const fn window(&self) -> usize {
-        self.limits.window
     }
 
     /// The probability of contact between every two residues of a sequence that fits one window:
     /// `[residues, residues]`. None where the model has no contact head, or runs on a GPU.
-    pub(crate) fn contacts(&self, sequence: &[u8]) -> Option<Vec<f32>> {
+    fn contact_map(&self, sequence: &[u8]) -> Option<Vec<f32>> {
         let (Some(head), Layers::Cpu { model, spare }) = (&self.contacts, &self.layers) else {
             return None;
         };
@@ -276,6 +246,80 @@ impl Embedder {
             .into_iter()
             .map(|part| part.into_inner().unwrap_or_default())
             .collect())
+    }
+}
+
+impl Model for Embedder {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        &[columns::SEQUENCE]
+    }
+
+    fn poolings(&self) -> &'static [Pooling] {
+        match self.has_class_token {
+            true => &[Pooling::Mean, Pooling::Max, Pooling::None, Pooling::Cls],
+            false => &[Pooling::Mean, Pooling::Max, Pooling::None],
+        }
+    }
+
+    fn width(&self, _pooling: Pooling) -> usize {
+        self.width
+    }
+
+    fn about(&self) -> &str {
+        &self.about
+    }
+
+    fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    fn embed(
+        &self,
+        encoder: &str,
+        batch: &RecordBatch,
+        pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        let text = Text::of(encoder, batch, columns::SEQUENCE)?;
+        let rows: Vec<&[u8]> = (0..batch.num_rows())
+            .map(|row| text.get(row).unwrap_or_default())
+            .collect();
+        self.embed_all(&rows, pooling)
+    }
+
+    fn contacts(&self, encoder: &str, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
+        let text = Text::of(encoder, batch, columns::SEQUENCE)?;
+        let mut rows = ListBuilder::new(ListBuilder::new(Float32Builder::new()));
+        for row in 0..batch.num_rows() {
+            let sequence = text.get(row).unwrap_or_default();
+            if sequence.len() > self.limits.window {
+                return Err(EmbedError::TooLong {
+                    row,
+                    id: id_of(batch, row),
+                    given: sequence.len(),
+                    longest: self.limits.window,
+                });
+            }
+            let map = self
+                .contact_map(sequence)
+                .ok_or_else(|| EmbedError::NoContacts {
+                    encoder: encoder.to_owned(),
+                    reason: if self.has_unused_contact_head() {
+                        "contact maps are made on the CPU, and this build uses the GPU"
+                    } else {
+                        "the ESM-2 checkpoints with a contact head do"
+                    },
+                })?;
+            for line in map.chunks_exact(sequence.len().max(1)) {
+                rows.values().values().append_slice(line);
+                rows.values().append(true);
+            }
+            rows.append(true);
+        }
+        Ok(Arc::new(rows.finish()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use penstock_types::{ErrorCode, Kind};
+use penstock_types::{ErrorCode, Kind, Pooling};
 
 use crate::checkpoint::CheckpointFault;
 
@@ -68,7 +68,9 @@ pub enum EmbedError {
         name: String,
     },
     /// What follows the colon of an encoder's name.
-    #[error("`{given}` after an encoder's name is no form: mean, cls, max or none, and f32 or f16")]
+    #[error(
+        "`{given}` after an encoder's name is no form: mean, cls, max, whole or none, and f32 or f16"
+    )]
     Form {
         /// The word that was given.
         given: String,
@@ -87,11 +89,15 @@ pub enum EmbedError {
         /// What would.
         reason: &'static str,
     },
-    /// The model has no token that stands for the whole sequence.
-    #[error("{encoder}: the model has no class token; use mean or max")]
-    NoClassToken {
+    /// The model has no such vectors.
+    #[error("{encoder} does not give vectors of the form `{given}`; it has {known}")]
+    NoPooling {
         /// The encoder.
         encoder: String,
+        /// What was asked for.
+        given: Pooling,
+        /// What it has, separated by commas.
+        known: String,
     },
     /// A sequence is longer than can be looked at as a whole.
     #[error("row {row} of the batch{} has {given} residues, and a contact map is made of at most {longest}", id.as_ref().map(|id| format!(" (`{id}`)")).unwrap_or_default())]
@@ -189,7 +195,7 @@ impl EmbedError {
             | Self::Form { .. }
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
-            | Self::NoClassToken { .. } => ErrorCode::InvalidArgument,
+            | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
             Self::TooLong { .. } => ErrorCode::LimitExceeded,
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,

@@ -13,6 +13,8 @@ mod kernel;
 mod learned;
 pub mod mesh;
 mod model;
+#[allow(unused, reason = "models beyond transformers are written in them")]
+mod ops;
 mod pool;
 pub mod protein;
 mod registry;

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use penstock_types::Kind;
+use penstock_types::{Kind, Pooling};
 
 use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, HubName, hub_folder};
 use crate::encoder::{self, Encoder};
-use crate::learned::{Form, Learned, Model};
+use crate::learned::{Form, Learned, Loaded};
+use crate::model;
 
 /// A model that is loaded, is being loaded (then it is locked), or could not be.
-type Loading = Arc<Mutex<Option<Arc<Model>>>>;
+type Loading = Arc<Mutex<Option<Arc<Loaded>>>>;
 
 /// Finds encoders, and keeps the checkpoints that it loaded.
 #[derive(Default)]
@@ -40,6 +41,8 @@ pub struct Available {
     pub name: String,
     /// Vector length.
     pub dim: usize,
+    /// How the features of items become one vector, when nothing else is said.
+    pub pooling: Pooling,
     /// What it reads, from its configuration.
     pub kind: Kind,
     /// What it is, in a few words.
@@ -111,8 +114,7 @@ impl Registry {
             match &*held {
                 Some(model) => Arc::clone(model),
                 None => {
-                    let loaded =
-                        Model::load(&folder).map_err(|error| self.placeless(error, &short));
+                    let loaded = Loaded::open(&folder).map_err(|e| self.placeless(e, &short));
                     Arc::clone(held.insert(Arc::new(loaded?)))
                 }
             }
@@ -196,16 +198,18 @@ impl Registry {
             .flatten()
             .filter_map(|entry| {
                 let checkpoint = Checkpoint::open(&entry.path()).ok()?;
-                let family = checkpoint.config().family().ok()?;
+                let kind = checkpoint.config().family().ok()?.kind();
+                let summary = model::summary(&checkpoint).ok()?;
                 let folder = entry.path().canonicalize().ok()?;
                 let cell = lock(&self.models).get(&folder).cloned();
                 // One that is being loaded is not waited for.
                 let loaded = cell.and_then(|cell| cell.try_lock().ok()?.clone());
                 Some(Available {
                     name: entry.file_name().to_string_lossy().into_owned(),
-                    dim: checkpoint.config().hidden_size,
-                    kind: family.kind(),
-                    about: format!("{family}, {} layers", checkpoint.config().num_hidden_layers),
+                    dim: summary.dim,
+                    pooling: summary.pooling,
+                    kind,
+                    about: summary.about,
                     weights: loaded.map(|model| model.digest().to_owned()),
                     licence: checkpoint.licence().map(str::to_owned),
                 })

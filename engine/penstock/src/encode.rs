@@ -84,7 +84,7 @@ pub fn encoders(registry: &Registry) -> Vec<EncoderInfo> {
         kind: found.kind,
         dim: found.dim,
         dtype: DType::F32,
-        pooling: Pooling::Mean,
+        pooling: found.pooling,
         weights: found.weights,
         device: device_name(),
         description: found.about,

@@ -121,7 +121,7 @@ fn every_layer_equals_the_reference() {
         let batch = golden.batch();
         let mut layers = Layerwise::default();
         cpu(&embedder).forward(&batch, &mut Scratch::default(), &mut layers);
-        let width = embedder.width();
+        let width = embedder.width;
         for (layer, states) in layers.0.iter().enumerate() {
             for (case, range) in batch.ranges().enumerate() {
                 same(
@@ -145,8 +145,8 @@ fn tensors_of_the_library_give_the_same() {
             .to_vec();
         let checkpoint = Checkpoint::open(&folder(name)).unwrap();
         let family = checkpoint.config().family().unwrap();
-        let weights = Weights::open(checkpoint.weights(), model::prefix(family)).unwrap();
-        let parts = model::parts(&checkpoint, &weights).unwrap();
+        let weights = Weights::open(checkpoint.weights(), sequence::prefix(family)).unwrap();
+        let parts = sequence::parts(&checkpoint, &weights).unwrap();
         let library = gpu::Transformer::load(&parts.source, 512, &Device::Cpu).unwrap();
         same(&library.forward(&batch).unwrap(), &kernels, SAME, name);
     }
@@ -158,9 +158,9 @@ fn a_batch_equals_its_sequences_one_by_one() {
         let (golden, embedder) = (Golden::read(name), open(name));
         let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
         for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::None] {
-            let together = embedder.embed(&sequences, pooling).unwrap();
+            let together = embedder.embed_all(&sequences, pooling).unwrap();
             for (sequence, vector) in sequences.iter().zip(together) {
-                let alone = embedder.embed(&[*sequence], pooling).unwrap();
+                let alone = embedder.embed_all(&[*sequence], pooling).unwrap();
                 assert_eq!(alone[0], vector, "{name}");
             }
         }
@@ -170,13 +170,13 @@ fn a_batch_equals_its_sequences_one_by_one() {
 #[test]
 fn pooling_is_over_the_tokens_without_the_special_ones() {
     let (golden, embedder) = (Golden::read("esm2"), open("esm2"));
-    let width = embedder.width();
+    let width = embedder.width;
     let sequence = golden.sequences[4].as_bytes();
     let states = golden.numbers("4.hidden.3");
     let rows: Vec<&[f32]> = states.chunks(width).collect();
     let inner = &rows[1..rows.len() - 1];
     assert_eq!(inner.len(), sequence.len());
-    let embed = |pooling| embedder.embed(&[sequence], pooling).unwrap().remove(0);
+    let embed = |pooling| embedder.embed_all(&[sequence], pooling).unwrap().remove(0);
     let column = |j: usize| inner.iter().map(move |row| row[j]);
     let mean: Vec<f32> = (0..width)
         .map(|j| column(j).sum::<f32>() / inner.len() as f32)
@@ -199,17 +199,17 @@ fn long_sequences_are_the_mean_of_their_windows() {
         overlap: 6,
     };
     let whole = embedder
-        .embed(&[sequence], Pooling::None)
+        .embed_all(&[sequence], Pooling::None)
         .unwrap()
         .remove(0);
-    let width = embedder.width();
+    let width = embedder.width;
     let cut = windows(0, sequence.len(), embedder.limits);
     assert!(cut.len() > 2);
     let mut sums = vec![0.0_f32; sequence.len() * width];
     let mut counts = vec![0.0_f32; sequence.len()];
     for window in &cut {
         let part = embedder
-            .embed(&[&sequence[window.tokens.clone()]], Pooling::None)
+            .embed_all(&[&sequence[window.tokens.clone()]], Pooling::None)
             .unwrap();
         for (i, row) in window.tokens.clone().zip(part[0].chunks(width)) {
             counts[i] += 1.0;
@@ -223,14 +223,17 @@ fn long_sequences_are_the_mean_of_their_windows() {
     }
     same(&whole, &sums, 1e-5, "each residue");
     let mean = embedder
-        .embed(&[sequence], Pooling::Mean)
+        .embed_all(&[sequence], Pooling::Mean)
         .unwrap()
         .remove(0);
     let expected: Vec<f32> = (0..width)
         .map(|j| sums.chunks(width).map(|row| row[j]).sum::<f32>() / sequence.len() as f32)
         .collect();
     same(&mean, &expected, 1e-5, "mean");
-    let max = embedder.embed(&[sequence], Pooling::Max).unwrap().remove(0);
+    let max = embedder
+        .embed_all(&[sequence], Pooling::Max)
+        .unwrap()
+        .remove(0);
     let expected: Vec<f32> = (0..width)
         .map(|j| {
             sums.chunks(width)
@@ -246,21 +249,21 @@ fn contact_maps_equal_the_reference() {
     for name in ["esm2", "esm2-odd", "esm2-plain"] {
         let (golden, embedder) = (Golden::read(name), open(name));
         for (case, sequence) in golden.sequences.iter().enumerate() {
-            let map = embedder.contacts(sequence.as_bytes()).unwrap();
+            let map = embedder.contact_map(sequence.as_bytes()).unwrap();
             let expected = golden.numbers(&format!("{case}.contacts"));
             same(&map, &expected, 1e-5, &format!("{name}, case {case}"));
         }
     }
-    assert!(open("t5").contacts(b"MKV").is_none());
+    assert!(open("t5").contact_map(b"MKV").is_none());
 }
 
 #[test]
 fn nothing_gives_nothing() {
     let embedder = open("esm2");
-    let vectors = embedder.embed(&[b"", b"MKV"], Pooling::Mean).unwrap();
+    let vectors = embedder.embed_all(&[b"", b"MKV"], Pooling::Mean).unwrap();
     assert!(vectors[0].is_empty());
-    assert_eq!(vectors[1].len(), embedder.width());
-    assert!(embedder.embed(&[], Pooling::Mean).unwrap().is_empty());
+    assert_eq!(vectors[1].len(), embedder.width);
+    assert!(embedder.embed_all(&[], Pooling::Mean).unwrap().is_empty());
 }
 
 proptest! {
@@ -273,11 +276,11 @@ proptest! {
         use rand::{SeedableRng as _, seq::SliceRandom as _};
         let embedder = open("esm2-odd");
         let bytes: Vec<&[u8]> = sequences.iter().map(String::as_bytes).collect();
-        let vectors = embedder.embed(&bytes, Pooling::Mean).unwrap();
+        let vectors = embedder.embed_all(&bytes, Pooling::Mean).unwrap();
         let mut order: Vec<usize> = (0..bytes.len()).collect();
         order.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
         let shuffled: Vec<&[u8]> = order.iter().map(|i| bytes[*i]).collect();
-        let again = embedder.embed(&shuffled, Pooling::Mean).unwrap();
+        let again = embedder.embed_all(&shuffled, Pooling::Mean).unwrap();
         for (i, vector) in order.iter().zip(again) {
             prop_assert_eq!(&vectors[*i], &vector);
         }

@@ -123,6 +123,10 @@ impl Linear {
         }
     }
 
+    pub(crate) const fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     pub(crate) const fn outputs(&self) -> usize {
         self.outputs
     }
