@@ -111,6 +111,16 @@ pub enum EmbedError {
         /// The most that fit.
         longest: usize,
     },
+    /// A process that runs a model failed.
+    #[error("the worker for device {device} failed: {problem}")]
+    Worker {
+        /// The device that it was given.
+        device: String,
+        /// The code of the error that it met.
+        code: ErrorCode,
+        /// What it said last, or what is wrong with it.
+        problem: String,
+    },
     /// A checkpoint cannot be used.
     #[error("the checkpoint `{}` cannot be used: {fault}", folder.display())]
     Checkpoint {
@@ -198,6 +208,7 @@ impl EmbedError {
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
             Self::TooLong { .. } => ErrorCode::LimitExceeded,
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
+            Self::Worker { code, .. } => *code,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }
     }
