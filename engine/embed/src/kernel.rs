@@ -11,6 +11,7 @@
 )]
 
 mod attention;
+mod distance;
 mod isa;
 mod lanes;
 mod math;
@@ -18,8 +19,9 @@ mod norm;
 mod product;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
+pub(crate) use distance::{farther, square_distances};
 pub(crate) use norm::{Norm, NormKind};
-pub(crate) use product::{Activation, Linear, Output, gate, matmul};
+pub(crate) use product::{Activation, LEAK, Linear, Output, gate, matmul};
 
 #[cfg(test)]
 mod tests;
