@@ -11,13 +11,11 @@ A golden folder holds a checkpoint with random weights and `golden.safetensors`:
 
     points.py                       writes the golden files
     points.py checkpoint NAME DIR   writes a checkpoint of the published size with random weights
-    points.py speed NAME            clouds of 1,024 points per second, on two threads
 """
 
 import json
 import pathlib
 import sys
-import time
 
 import torch
 from safetensors.torch import save_file

@@ -31,7 +31,7 @@ mod surface;
 use crate::MeshFault;
 use crate::mesh::surface::{Vec3, dot, scale, sub};
 
-pub(crate) use farthest::{farthest, first};
+pub(crate) use farthest::farthest;
 pub(crate) use near::{ball, nearest, smallest, spread};
 use surface::Faces;
 

@@ -89,7 +89,7 @@ pub(crate) struct Plan {
     /// Prefixes that files put before every name.
     pub(crate) prefixes: &'static [&'static str],
     /// A tensor that tells which prefix it is.
-    pub(crate) probe: &'static str,
+    pub(crate) probe: String,
     /// Names under which files may have a tensor: the model's, and the other.
     pub(crate) twins: Vec<(String, String)>,
     /// What, beside the tensors, decides the vectors; part of the digest.
@@ -214,12 +214,7 @@ impl CloudModel {
             Pooling::Max => largest(&items, self.width),
             Pooling::Mean => mean(&items, self.width),
             Pooling::Cls => class()?,
-            Pooling::None => spread(
-                &cloud.place(vertices),
-                &encoded.places,
-                &items,
-                self.width,
-            ),
+            Pooling::None => spread(&cloud.place(vertices), &encoded.places, &items, self.width),
             Pooling::Whole => match self.whole {
                 Whole::Max => largest(&items, self.width),
                 Whole::MaxMean => [largest(&items, self.width), mean(&items, self.width)].concat(),

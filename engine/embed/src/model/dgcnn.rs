@@ -33,7 +33,7 @@ pub(crate) struct DgcnnConfig {
     #[serde(default = "points")]
     points: usize,
     /// Neighbours of a point, itself among them.
-    #[serde(default = "neighbours")]
+    #[serde(default = "k")]
     k: usize,
     /// Numbers of a point after each level.
     #[serde(default = "widths")]
@@ -47,7 +47,7 @@ const fn points() -> usize {
     1024
 }
 
-const fn neighbours() -> usize {
+const fn k() -> usize {
     20
 }
 
@@ -105,7 +105,7 @@ impl DgcnnConfig {
             whole: Whole::MaxMean,
             expected,
             prefixes: &["module."],
-            probe: "conv1.0.weight",
+            probe: "conv1.0.weight".to_owned(),
             twins,
             recipe: format!("dgcnn {} {}", self.points, self.k),
             about: format!(
@@ -198,7 +198,15 @@ fn neighbours(vectors: &[f32], width: usize, k: usize) -> Groups {
         .map_init(Vec::new, |distances, rows| {
             let rows_here = rows.len() / width;
             distances.resize(rows_here * count, 0.0);
-            matmul(rows, width, rows_here, &others, distances, count, Output::Store);
+            matmul(
+                rows,
+                width,
+                rows_here,
+                &others,
+                distances,
+                count,
+                Output::Store,
+            );
             let mut best = Vec::new();
             let mut all = Vec::with_capacity(rows_here * k);
             for row in distances.chunks_exact(count) {

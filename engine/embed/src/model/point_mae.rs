@@ -98,10 +98,20 @@ impl PointMaeConfig {
     fn check(&self) -> Result<(), CheckpointFault> {
         within("points", self.points, 1 << 20, "1 to 1048576")?;
         positive("num_group", &[self.num_group])?;
-        within("group_size", self.group_size, self.points, "1 to the number of points")?;
+        within(
+            "group_size",
+            self.group_size,
+            self.points,
+            "1 to the number of points",
+        )?;
         positive("encoder_widths", &self.encoder_widths)?;
         positive("depth", &[self.depth])?;
-        within("num_heads", self.num_heads, self.trans_dim, "a divisor of trans_dim")?;
+        within(
+            "num_heads",
+            self.num_heads,
+            self.trans_dim,
+            "a divisor of trans_dim",
+        )?;
         let wrong = |key, given: usize, expected| {
             Err(CheckpointFault::Config {
                 key,
@@ -125,10 +135,24 @@ impl PointMaeConfig {
         let mut expected = Expected::default();
         let conv = ["encoder.first_conv.0", "encoder.first_conv.1"];
         expect_folded(&mut expected, conv, 3, first, 1, true);
-        expect_affine(&mut expected, "encoder.first_conv.3", first, second, 1, true);
+        expect_affine(
+            &mut expected,
+            "encoder.first_conv.3",
+            first,
+            second,
+            1,
+            true,
+        );
         let conv = ["encoder.second_conv.0", "encoder.second_conv.1"];
         expect_folded(&mut expected, conv, 2 * second, third, 1, true);
-        expect_affine(&mut expected, "encoder.second_conv.3", third, width, 1, true);
+        expect_affine(
+            &mut expected,
+            "encoder.second_conv.3",
+            third,
+            width,
+            1,
+            true,
+        );
         expected.affine("pos_embed.0", 3, POSITION, true);
         expected.affine("pos_embed.2", POSITION, width, true);
         for index in 0..self.depth {
@@ -166,7 +190,7 @@ impl PointMaeConfig {
             },
             expected,
             prefixes: &["module.MAE_encoder.", "MAE_encoder.", "module."],
-            probe: "encoder.first_conv.0.weight",
+            probe: "encoder.first_conv.0.weight".to_owned(),
             twins: Vec::new(),
             recipe: format!(
                 "point-mae {} {} {} {} {}",
@@ -266,7 +290,11 @@ impl PointMae {
                 })
             })
             .collect::<Result<_, EmbedError>>()?;
-        let row = |name: &str| placed(name)?.reshape((1, config.trans_dim)).map_err(&packing);
+        let row = |name: &str| {
+            placed(name)?
+                .reshape((1, config.trans_dim))
+                .map_err(&packing)
+        };
         Ok(Self {
             groups: config.num_group,
             group_size: config.group_size,
@@ -307,7 +335,13 @@ impl PointMae {
         let largest = segment(&rows, groups.offsets(), Reduce::Max)?;
         let members = groups.members().len() / groups.len();
         let own = Groups::runs(groups.len(), members);
-        grouped(&point.apply(&rows)?, &group.apply(&largest)?, &own, 0.0, last)
+        grouped(
+            &point.apply(&rows)?,
+            &group.apply(&largest)?,
+            &own,
+            0.0,
+            last,
+        )
     }
 }
 

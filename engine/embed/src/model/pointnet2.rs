@@ -144,7 +144,8 @@ impl PointNet2Config {
     pub(super) fn plan(&self) -> Result<Plan, CheckpointFault> {
         self.check()?;
         let mut expected = Expected::default();
-        for layer in self.stacks().iter().flatten().flatten() {
+        let stacks = self.stacks();
+        for layer in stacks.iter().flatten().flatten() {
             let names = [layer.conv.as_str(), layer.norm.as_str()];
             expect_folded(&mut expected, names, layer.inputs, layer.outputs, 2, true);
         }
@@ -165,7 +166,7 @@ impl PointNet2Config {
             whole: Whole::Max,
             expected,
             prefixes: &["module."],
-            probe: "sa1.mlp_convs.0.weight",
+            probe: format!("{}.weight", stacks[0][0][0].conv),
             twins: Vec::new(),
             recipe: format!("pointnet2 {} {} {levels:?}", self.points, self.multi_scale),
             about: format!(
@@ -276,7 +277,10 @@ impl PointNet2 {
                     samples: scale.samples,
                     point,
                     centre,
-                    layers: layers[1..].iter().map(rectified).collect::<Result<_, _>>()?,
+                    layers: layers[1..]
+                        .iter()
+                        .map(rectified)
+                        .collect::<Result<_, _>>()?,
                 });
             }
             levels.push(Level {
@@ -286,7 +290,11 @@ impl PointNet2 {
         }
         Ok(Self {
             levels,
-            last: last.iter().flatten().map(rectified).collect::<Result<_, _>>()?,
+            last: last
+                .iter()
+                .flatten()
+                .map(rectified)
+                .collect::<Result<_, _>>()?,
             features_first: config.multi_scale,
             device: device.clone(),
         })

@@ -69,7 +69,10 @@ pub(crate) fn parts<'a>(
         Family::EsmC => esmc::parts(checkpoint, weights),
         Family::T5 => t5::parts(checkpoint, weights),
         Family::DnaBert2 => dnabert2::parts(checkpoint, weights),
-        other => Err(EmbedError::checkpoint(checkpoint.folder(), no_sequence(other))),
+        other => Err(EmbedError::checkpoint(
+            checkpoint.folder(),
+            no_sequence(other),
+        )),
     }
 }
 

@@ -28,7 +28,9 @@ fn head_dim(row: usize, heads: usize) -> Candle<usize> {
 fn plainly(qkv: &Tensor, heads: usize) -> Candle<Tensor> {
     let (tokens, row) = qkv.dims2()?;
     let dim = head_dim(row, heads)?;
-    let qkv = qkv.reshape((tokens, 3, heads, dim))?.permute((1, 2, 0, 3))?;
+    let qkv = qkv
+        .reshape((tokens, 3, heads, dim))?
+        .permute((1, 2, 0, 3))?;
     let part = |index: usize| qkv.get(index)?.contiguous();
     let (queries, keys, values) = (part(0)?, part(1)?, part(2)?);
     let scores = (queries.matmul(&keys.transpose(1, 2)?.contiguous()?)? / (dim as f64).sqrt())?;

@@ -4,14 +4,18 @@ use super::Points;
 use crate::kernel::{farther, square_distances};
 
 /// The point farthest from the mean; the lower index where two are as far.
-pub(crate) fn first(points: &Points) -> usize {
+pub(super) fn first(points: &Points) -> usize {
     let share = 1.0 / points.len() as f64;
     let mean = points.axes.each_ref().map(|axis| {
         let sum: f64 = axis.iter().map(|x| f64::from(*x)).sum();
         (sum * share) as f32
     });
     let mut distances = vec![0.0; points.len()];
-    square_distances(points.axes.each_ref().map(Vec::as_slice), mean, &mut distances);
+    square_distances(
+        points.axes.each_ref().map(Vec::as_slice),
+        mean,
+        &mut distances,
+    );
     let mut best = 0;
     for (at, distance) in distances.iter().enumerate() {
         if *distance > distances[best] {

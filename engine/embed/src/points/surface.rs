@@ -70,9 +70,7 @@ impl Faces {
         let [u, v] = R2.map(|r| (0.5 + r * step as f64).fract());
         let root = u.sqrt();
         let [a, b, c] = self.corners[face].map(|c| c.map(|x| f64::from(x) / FINE));
-        std::array::from_fn(|k| {
-            (1.0 - root) * a[k] + root * (1.0 - v) * b[k] + root * v * c[k]
-        })
+        std::array::from_fn(|k| (1.0 - root) * a[k] + root * (1.0 - v) * b[k] + root * v * c[k])
     }
 }
 
