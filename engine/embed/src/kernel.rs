@@ -12,6 +12,7 @@
 
 mod attention;
 mod distance;
+mod group;
 mod isa;
 mod lanes;
 mod math;
@@ -20,6 +21,7 @@ mod product;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
 pub(crate) use distance::{farther, square_distances};
+pub(crate) use group::{Members, largest, shifted};
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, LEAK, Linear, Output, gate, matmul};
 

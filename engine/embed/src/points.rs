@@ -32,7 +32,7 @@ use crate::MeshFault;
 use crate::mesh::surface::{Vec3, dot, scale, sub};
 
 pub(crate) use farthest::farthest;
-pub(crate) use near::{ball, nearest, smallest, spread};
+pub(crate) use near::{Smallest, ball, nearest, spread};
 use surface::Faces;
 
 /// Steps of a snapped coordinate in the frame of the bounding box.

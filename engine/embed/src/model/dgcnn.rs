@@ -21,7 +21,7 @@ use crate::checkpoint::{CheckpointFault, Expected, Weights};
 use crate::error::tensor;
 use crate::kernel::{Activation, LEAK, Linear, Output, matmul};
 use crate::ops::{Candle, Dense, Groups, grouped};
-use crate::points::{Cloud, Sampling, nearest, smallest};
+use crate::points::{Cloud, Sampling, Smallest, nearest};
 
 /// `config.json` of a DGCNN. Every key may be left out; then it is as published.
 #[derive(Debug, Clone, Deserialize)]
@@ -195,26 +195,27 @@ fn neighbours(vectors: &[f32], width: usize, k: usize) -> Groups {
     let others = Linear::new(&doubled, Some(&squares), width, count);
     let found: Vec<Vec<u32>> = vectors
         .par_chunks(ROWS * width)
-        .map_init(Vec::new, |distances, rows| {
-            let rows_here = rows.len() / width;
-            distances.resize(rows_here * count, 0.0);
-            matmul(
-                rows,
-                width,
-                rows_here,
-                &others,
-                distances,
-                count,
-                Output::Store,
-            );
-            let mut best = Vec::new();
-            let mut all = Vec::with_capacity(rows_here * k);
-            for row in distances.chunks_exact(count) {
-                smallest(row, k, &mut best);
-                all.extend(best.iter().map(|(_, at)| *at));
-            }
-            all
-        })
+        .map_init(
+            Default::default,
+            |(distances, smallest): &mut (Vec<f32>, Smallest), rows| {
+                let rows_here = rows.len() / width;
+                distances.resize(rows_here * count, 0.0);
+                matmul(
+                    rows,
+                    width,
+                    rows_here,
+                    &others,
+                    distances,
+                    count,
+                    Output::Store,
+                );
+                let mut all = Vec::with_capacity(rows_here * k);
+                for row in distances.chunks_exact(count) {
+                    all.extend(smallest.of(row, k));
+                }
+                all
+            },
+        )
         .collect();
     let k = k.min(count);
     let mut groups = Groups::new(k);

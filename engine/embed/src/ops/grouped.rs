@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{Candle, Dense, numbers};
+use crate::kernel::{Members, largest, shifted};
 
 /// Rows that go through the layers together: with some hundred numbers each they stay in a
 /// second-level cache.
@@ -190,16 +191,10 @@ impl Fused<'_> {
     /// first.
     fn bare(&self, group: usize, rows: &[f32], shifts: &[f32], to: &mut [f32]) {
         let width = to.len();
-        let row = |member: &u32| &rows[*member as usize * width..][..width];
-        let Some((first, others)) = self.groups.get(group).split_first() else {
-            return;
-        };
-        to.copy_from_slice(row(first));
-        for member in others {
-            raise(to, row(member));
-        }
+        largest(rows, Members::Of(self.groups.get(group)), to);
         for (to, shift) in to.iter_mut().zip(&shifts[group * width..]) {
-            *to = self.rectified(*to + shift);
+            let x = *to + shift;
+            *to = x.max(self.leak * x);
         }
     }
 
@@ -213,16 +208,15 @@ impl Fused<'_> {
     ) {
         let width = shifts.len() / self.groups.len();
         let Scratch { from, to: next } = scratch;
-        from.clear();
-        for group in range.clone() {
-            let shift = &shifts[group * width..][..width];
-            for member in self.groups.get(group) {
-                let row = &rows[*member as usize * width..][..width];
-                let moved = row.iter().zip(shift).map(|(x, s)| self.rectified(x + s));
-                from.extend(moved);
-            }
-        }
         let members = self.groups.offsets[range.end] - self.groups.offsets[range.start];
+        from.resize(members * width, 0.0);
+        let mut at = 0;
+        for group in range.clone() {
+            let own = Members::Of(self.groups.get(group));
+            let shift = &shifts[group * width..][..width];
+            shifted(rows, own, shift, self.leak, &mut from[at..]);
+            at += own.len() * width;
+        }
         let mut outputs = width;
         for layer in self.layers {
             outputs = layer.outputs();
@@ -231,25 +225,12 @@ impl Fused<'_> {
             layer.apply_rows(from, next);
             std::mem::swap(from, next);
         }
-        let mut rows = from.chunks_exact(outputs);
+        let mut at = 0;
         for (group, to) in range.zip(to.chunks_exact_mut(outputs)) {
-            to.fill(f32::NEG_INFINITY);
-            for row in rows.by_ref().take(self.groups.get(group).len()) {
-                raise(to, row);
-            }
+            let own = Members::First(self.groups.get(group).len());
+            largest(&from[at..], own, to);
+            at += own.len() * outputs;
         }
-    }
-
-    #[inline]
-    fn rectified(&self, x: f32) -> f32 {
-        let low = self.leak * x;
-        if x > low { x } else { low }
-    }
-}
-
-fn raise(largest: &mut [f32], row: &[f32]) {
-    for (largest, x) in largest.iter_mut().zip(row) {
-        *largest = if *x > *largest { *x } else { *largest };
     }
 }
 

@@ -26,9 +26,7 @@ pub(crate) fn ball(centres: &Points, points: &Points, radius: f64, samples: usiz
         let near = (0_u32..).zip(&distances).filter(|(_, d)| **d <= reach);
         groups.push(near.map(|(at, _)| at).take(samples));
         if groups.last().is_empty() {
-            let mut closest = Vec::new();
-            smallest(&distances, 1, &mut closest);
-            groups.extend_last(closest.iter().map(|(_, at)| *at));
+            groups.extend_last(Smallest::default().of(&distances, 1));
         }
     }
     groups
@@ -39,57 +37,106 @@ pub(crate) fn ball(centres: &Points, points: &Points, radius: f64, samples: usiz
 pub(crate) fn nearest(centres: &Points, points: &Points, k: usize) -> Groups {
     let mut groups = Groups::new(k.min(points.len()));
     let mut distances = vec![0.0; points.len()];
-    let mut best = Vec::new();
+    let mut smallest = Smallest::default();
     for centre in centres.iter() {
         let axes = points.axes.each_ref().map(Vec::as_slice);
         square_distances(axes, centre, &mut distances);
-        smallest(&distances, k, &mut best);
-        groups.push(best.iter().map(|(_, at)| *at));
+        groups.push(smallest.of(&distances, k));
     }
     groups
 }
 
-/// The `k` smallest of some numbers with their indices, smallest first; the lower index where two
-/// are equal.
-pub(crate) fn smallest(values: &[f32], k: usize, best: &mut Vec<(f32, u32)>) {
-    best.clear();
-    if k == 0 {
-        return;
-    }
-    let filled = values.len().min(k);
-    best.extend(values[..filled].iter().copied().zip(0..));
-    best.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Most of a long list is not among the best: whole pieces of it are looked at together.
-    let mut from = filled;
-    for piece in values[filled..].chunks(32) {
-        let worst = best[best.len() - 1].0;
-        let lowest = match piece.first_chunk::<32>() {
-            Some(piece) => lowest(piece),
-            None => f32::NEG_INFINITY,
-        };
-        if lowest < worst {
-            for (value, at) in piece.iter().zip(from as u32..) {
-                if *value < best[best.len() - 1].0 {
-                    best.pop();
-                    let place = best.partition_point(|(other, _)| other <= value);
-                    best.insert(place, (*value, at));
-                }
-            }
-        }
-        from += piece.len();
+/// Finds the smallest of many numbers; its buffers are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Smallest {
+    /// Order and index of those that may be among the smallest.
+    found: Vec<(u32, u32)>,
+    lowest: Vec<u32>,
+}
+
+/// Numbers that are looked at together.
+const PIECE: usize = 16;
+
+/// A number's place in the order of all numbers, NaN last.
+#[inline]
+fn order(x: f32) -> u32 {
+    let bits = x.to_bits();
+    match bits >> 31 {
+        _ if x.is_nan() => u32::MAX,
+        0 => bits | 1 << 31,
+        // The two zeros are one number.
+        _ if x == 0.0 => 1 << 31,
+        _ => !bits,
     }
 }
 
-/// The smallest of a piece, in lanes that the compiler keeps in vectors.
-#[inline]
-fn lowest(piece: &[f32; 32]) -> f32 {
-    let mut lanes = [f32::INFINITY; 8];
-    for part in piece.chunks_exact(8) {
-        for (lane, x) in lanes.iter_mut().zip(part) {
-            *lane = if *x < *lane { *x } else { *lane };
+impl Smallest {
+    /// The indices of the `k` smallest numbers, smallest first; the lower index where two are
+    /// equal. All where there are fewer.
+    ///
+    /// The `k`-th smallest of the smallest of each piece is no less than the `k`-th smallest of
+    /// all, so that only the few numbers up to it are sorted.
+    pub(crate) fn of(&mut self, values: &[f32], k: usize) -> impl Iterator<Item = u32> + '_ {
+        let k = k.min(values.len());
+        self.lowest.clear();
+        for piece in values.chunks(PIECE) {
+            self.lowest.push(order(lowest(piece)));
         }
+        let limit = if k == 0 || k > self.lowest.len() {
+            u32::MAX
+        } else {
+            let mut lowest = std::mem::take(&mut self.found);
+            lowest.clear();
+            for low in &self.lowest {
+                lowest.push((*low, 0));
+            }
+            lowest.select_nth_unstable(k - 1);
+            let limit = lowest[k - 1].0;
+            self.found = lowest;
+            // A piece without a number counts as infinite: then all are looked at.
+            if limit < order(f32::INFINITY) {
+                limit
+            } else {
+                u32::MAX
+            }
+        };
+        self.found.clear();
+        for (piece, low) in self.lowest.iter().enumerate() {
+            if *low <= limit {
+                let from = piece * PIECE;
+                let to = (from + PIECE).min(values.len());
+                for at in from..to {
+                    let order = order(values[at]);
+                    if order <= limit {
+                        self.found.push((order, at as u32));
+                    }
+                }
+            }
+        }
+        self.found.sort_unstable();
+        self.found.iter().take(k).map(|(_, at)| *at)
     }
-    lanes.into_iter().fold(f32::INFINITY, f32::min)
+}
+
+/// The smallest of a piece; infinity where there is none.
+#[inline]
+fn lowest(piece: &[f32]) -> f32 {
+    let lower = |a: f32, b: f32| if b < a { b } else { a };
+    if let Some(piece) = piece.first_chunk::<PIECE>() {
+        // Lanes that the compiler keeps in vectors.
+        let mut lanes = [f32::INFINITY; 4];
+        for part in 0..PIECE / 4 {
+            for lane in 0..4 {
+                lanes[lane] = lower(lanes[lane], piece[4 * part + lane]);
+            }
+        }
+        return lower(lower(lanes[0], lanes[1]), lower(lanes[2], lanes[3]));
+    }
+    let mut least = f32::INFINITY;
+    for x in piece {
+        least = lower(least, *x);
+    }
+    least
 }
 
 /// Gives every place the mean of the vectors of the three points nearest to it, weighted by the
@@ -109,14 +156,16 @@ pub(crate) fn spread(
         .zip(places)
         .with_min_len(64)
         .for_each_init(
-            || (vec![0.0; points.len()], Vec::new()),
-            |(distances, best), (to, place)| {
+            || (vec![0.0; points.len()], Smallest::default()),
+            |(distances, smallest), (to, place)| {
                 square_distances(axes, *place, distances);
-                smallest(distances, NEIGHBOURS, best);
-                let weights = best.iter().map(|(d, _)| 1.0 / (d + APART));
-                let total: f32 = weights.clone().sum();
-                for (weight, (_, at)) in weights.zip(best.iter()) {
-                    let from = &vectors[*at as usize * width..][..width];
+                let near: Vec<(usize, f32)> = smallest
+                    .of(distances, NEIGHBOURS)
+                    .map(|at| (at as usize, 1.0 / (distances[at as usize] + APART)))
+                    .collect();
+                let total: f32 = near.iter().map(|(_, weight)| weight).sum();
+                for (at, weight) in near {
+                    let from = &vectors[at * width..][..width];
                     for (to, x) in to.iter_mut().zip(from) {
                         *to += weight / total * x;
                     }

@@ -55,13 +55,26 @@ proptest! {
     #[test]
     fn smallest_of_many(values in prop::collection::vec(0..50_u8, 0..300), k in 0..40_usize) {
         let values: Vec<f32> = values.into_iter().map(f32::from).collect();
-        let mut best = Vec::new();
-        smallest(&values, k, &mut best);
+        let best: Vec<u32> = Smallest::default().of(&values, k).collect();
         let mut all: Vec<(f32, u32)> = values.into_iter().zip(0..).collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
-        all.truncate(k);
+        let all: Vec<u32> = all.into_iter().map(|(_, at)| at).take(k).collect();
         prop_assert_eq!(best, all);
     }
+}
+
+#[test]
+fn numbers_that_are_none_come_last() {
+    let mut values = vec![f32::NAN; 40];
+    values[7] = -0.0;
+    values[8] = 0.0;
+    values[30] = -1.0;
+    values[31] = f32::INFINITY;
+    let best: Vec<u32> = Smallest::default().of(&values, 5).collect();
+    assert_eq!(best, [30, 7, 8, 31, 0]);
+    assert_eq!(Smallest::default().of(&[f32::NAN; 3], 2).count(), 2);
+    assert_eq!(Smallest::default().of(&[f32::NAN; 1000], 20).count(), 20);
+    assert_eq!(Smallest::default().of(&[], 2).count(), 0);
 }
 
 #[test]
@@ -135,7 +148,7 @@ fn a_surface_is_covered_evenly() {
         let mean = (0..1024).map(gap).sum::<f32>() / 1024.0;
         let random = 0.5 * (4.0 * std::f32::consts::PI / 1024.0).sqrt();
         println!("{n}: {} of random", mean / random);
-        assert!(mean > 1.2 * random, "{mean} {random}");
+        assert!(mean > 1.1 * random, "{mean} {random}");
     }
 }
 
