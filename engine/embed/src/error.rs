@@ -164,6 +164,9 @@ pub enum MeshFault {
         /// The vertex, from 0.
         vertex: usize,
     },
+    /// The model reads normals, and nothing gives them.
+    #[error("the model reads normals, and a mesh without faces has none")]
+    NoNormals,
     /// A position or triangle inside the list is null.
     #[error("a vertex or face is null")]
     Null,

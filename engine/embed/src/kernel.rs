@@ -11,6 +11,8 @@
 )]
 
 mod attention;
+mod distance;
+mod group;
 mod isa;
 mod lanes;
 mod math;
@@ -18,8 +20,10 @@ mod norm;
 mod product;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
+pub(crate) use distance::{farther, square_distances};
+pub(crate) use group::{Members, largest, shifted};
 pub(crate) use norm::{Norm, NormKind};
-pub(crate) use product::{Activation, Linear, Output, gate, matmul};
+pub(crate) use product::{Activation, LEAK, Linear, Output, gate, matmul};
 
 #[cfg(test)]
 mod tests;

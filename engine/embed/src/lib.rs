@@ -15,6 +15,7 @@ pub mod mesh;
 mod model;
 #[allow(unused, reason = "models beyond transformers are written in them")]
 mod ops;
+mod points;
 mod pool;
 pub mod protein;
 mod registry;

@@ -38,7 +38,7 @@ mod descriptor;
 mod edges;
 mod harmonics;
 mod histogram;
-mod surface;
+pub(crate) mod surface;
 
 use std::sync::Arc;
 

@@ -1,9 +1,13 @@
 //! Trained models: their layers, their vocabularies, their checkpoints.
 
+mod clouds;
+mod dgcnn;
 mod dnabert2;
 mod esm2;
 mod esmc;
 mod nucleotide;
+mod point_mae;
+mod pointnet2;
 pub(crate) mod sequence;
 mod t5;
 pub(crate) mod tokens;
@@ -83,6 +87,9 @@ pub(crate) fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn M
         | Family::EsmC
         | Family::T5
         | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device)?)),
+        Family::PointNet2 | Family::Dgcnn | Family::PointMae => {
+            Ok(Box::new(clouds::CloudModel::load_on(checkpoint, device)?))
+        }
     }
 }
 
@@ -113,5 +120,6 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
                 about: format!("{family}, {} layers", config.num_hidden_layers),
             })
         }
+        Family::PointNet2 | Family::Dgcnn | Family::PointMae => clouds::summary(checkpoint),
     }
 }

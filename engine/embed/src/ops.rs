@@ -5,10 +5,14 @@
 //! result depends on its own inputs alone, in a fixed order of adding, so neither the number of
 //! threads nor the other rows change a bit of it.
 
+mod attention;
 mod dense;
+mod grouped;
 mod segment;
 
+pub(crate) use attention::attention;
 pub(crate) use dense::Dense;
+pub(crate) use grouped::{Groups, grouped};
 pub(crate) use segment::{Reduce, segment};
 
 /// What Candle's functions give.

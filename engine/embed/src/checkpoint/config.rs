@@ -26,6 +26,12 @@ pub(crate) enum Family {
     T5,
     /// DNABERT-2.
     DnaBert2,
+    /// PointNet++.
+    PointNet2,
+    /// DGCNN.
+    Dgcnn,
+    /// Point-MAE.
+    PointMae,
 }
 
 impl Family {
@@ -34,6 +40,7 @@ impl Family {
         match self {
             Self::Esm2 | Self::EsmC | Self::T5 => Kind::Protein,
             Self::NucleotideV1 | Self::NucleotideV2 | Self::DnaBert2 => Kind::Dna,
+            Self::PointNet2 | Self::Dgcnn | Self::PointMae => Kind::Mesh,
         }
     }
 }
@@ -47,13 +54,16 @@ impl fmt::Display for Family {
             Self::EsmC => "ESM C protein language model",
             Self::T5 => "T5 protein encoder",
             Self::DnaBert2 => "DNABERT-2",
+            Self::PointNet2 => "PointNet++",
+            Self::Dgcnn => "DGCNN",
+            Self::PointMae => "Point-MAE",
         })
     }
 }
 
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
-                     ProstT5) and bert with ALiBi (DNABERT-2)";
+                     ProstT5), bert with ALiBi (DNABERT-2), pointnet2 (PointNet++), dgcnn and point-mae";
 
 /// What `config.json` says. Each family reads its own keys.
 #[derive(Debug, Clone)]
@@ -89,6 +99,9 @@ impl Config {
             "ESMplusplus" | "esmc" => Ok(Family::EsmC),
             "t5" => Ok(Family::T5),
             "bert" if self.has("alibi_starting_size") => Ok(Family::DnaBert2),
+            "pointnet2" => Ok(Family::PointNet2),
+            "dgcnn" => Ok(Family::Dgcnn),
+            "point-mae" => Ok(Family::PointMae),
             other => {
                 let architecture = self.json.pointer("/architectures/0");
                 Err(CheckpointFault::UnknownModel {

@@ -39,14 +39,16 @@ fn activation(x: f64, which: Activation) -> f64 {
             0.5 * x * (1.0 + inner.tanh())
         }
         Activation::Relu => x.max(0.0),
+        Activation::LeakyRelu => x.max(0.2 * x),
         Activation::Silu => x / (1.0 + (-x).exp()),
     }
 }
 
-const ALL: [Activation; 4] = [
+const ALL: [Activation; 5] = [
     Activation::Gelu,
     Activation::GeluTanh,
     Activation::Relu,
+    Activation::LeakyRelu,
     Activation::Silu,
 ];
 

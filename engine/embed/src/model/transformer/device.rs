@@ -13,7 +13,7 @@ use super::{
 };
 use crate::EmbedError;
 use crate::error::tensor;
-use crate::kernel::{Activation, NormKind};
+use crate::kernel::{Activation, LEAK, NormKind};
 
 /// A score that no softmax sees. Not infinity, which would make a row of padding NaN.
 const HIDDEN: f32 = -1e30;
@@ -96,6 +96,7 @@ fn activate(x: &Tensor, activation: Activation) -> Candle<Tensor> {
         Activation::Gelu => x.gelu_erf(),
         Activation::GeluTanh => x.gelu(),
         Activation::Relu => x.relu(),
+        Activation::LeakyRelu => x.maximum(&(x * f64::from(LEAK))?),
         Activation::Silu => x.silu(),
     }
 }
