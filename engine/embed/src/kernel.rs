@@ -16,10 +16,12 @@ mod lanes;
 mod math;
 mod norm;
 mod product;
+mod slices;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, Linear, Output, gate, matmul};
+pub(crate) use slices::{Gather, SliceSums, gather_add, softmax_groups};
 
 #[cfg(test)]
 mod tests;

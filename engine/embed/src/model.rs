@@ -3,11 +3,14 @@
 mod dnabert2;
 mod esm2;
 mod esmc;
+mod meshgraphnet;
 mod nucleotide;
 pub(crate) mod sequence;
+mod surface;
 mod t5;
 pub(crate) mod tokens;
 pub(crate) mod transformer;
+mod transolver;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
@@ -18,7 +21,9 @@ use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, Family};
 use crate::embedder::Embedder;
 
+use meshgraphnet::{MeshGraphNet, MeshGraphNetConfig};
 pub(crate) use sequence::{Limits, Parts};
+use transolver::{Transolver, TransolverConfig};
 
 /// A checkpoint in memory, ready to embed records. Shared between threads.
 pub(crate) trait Model: Send + Sync {
@@ -83,6 +88,8 @@ pub(crate) fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn M
         | Family::EsmC
         | Family::T5
         | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device)?)),
+        Family::Transolver => Ok(Box::new(Transolver::load(checkpoint, device)?)),
+        Family::MeshGraphNet => Ok(Box::new(MeshGraphNet::load(checkpoint, device)?)),
     }
 }
 
@@ -111,6 +118,22 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
                 dim: config.hidden_size,
                 pooling: Pooling::Mean,
                 about: format!("{family}, {} layers", config.num_hidden_layers),
+            })
+        }
+        Family::MeshGraphNet => {
+            let config = MeshGraphNetConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
+        Family::Transolver => {
+            let config = TransolverConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
             })
         }
     }

@@ -6,9 +6,11 @@
 //! threads nor the other rows change a bit of it.
 
 mod dense;
+mod rows;
 mod segment;
 
 pub(crate) use dense::Dense;
+pub(crate) use rows::{RowNorm, SliceTokens, gather_sum, softmax_of};
 pub(crate) use segment::{Reduce, segment};
 
 /// What Candle's functions give.

@@ -26,14 +26,19 @@ pub(crate) enum Family {
     T5,
     /// DNABERT-2.
     DnaBert2,
+    /// Transolver.
+    Transolver,
+    /// `MeshGraphNet`.
+    MeshGraphNet,
 }
 
 impl Family {
-    /// What its sequences are.
+    /// What its records are.
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Esm2 | Self::EsmC | Self::T5 => Kind::Protein,
             Self::NucleotideV1 | Self::NucleotideV2 | Self::DnaBert2 => Kind::Dna,
+            Self::Transolver | Self::MeshGraphNet => Kind::Mesh,
         }
     }
 }
@@ -47,13 +52,15 @@ impl fmt::Display for Family {
             Self::EsmC => "ESM C protein language model",
             Self::T5 => "T5 protein encoder",
             Self::DnaBert2 => "DNABERT-2",
+            Self::Transolver => "Transolver",
+            Self::MeshGraphNet => "MeshGraphNet",
         })
     }
 }
 
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
-                     ProstT5) and bert with ALiBi (DNABERT-2)";
+                     ProstT5), bert with ALiBi (DNABERT-2), transolver and meshgraphnet";
 
 /// What `config.json` says. Each family reads its own keys.
 #[derive(Debug, Clone)]
@@ -89,6 +96,8 @@ impl Config {
             "ESMplusplus" | "esmc" => Ok(Family::EsmC),
             "t5" => Ok(Family::T5),
             "bert" if self.has("alibi_starting_size") => Ok(Family::DnaBert2),
+            "transolver" => Ok(Family::Transolver),
+            "meshgraphnet" => Ok(Family::MeshGraphNet),
             other => {
                 let architecture = self.json.pointer("/architectures/0");
                 Err(CheckpointFault::UnknownModel {

@@ -66,8 +66,9 @@ unsafe fn softmax<S: Lanes, const R: usize>(values: &mut [f32], group: usize) {
     }
 }
 
-/// Sums of rows by the shares of slices, head by head: `to[h, g, c] += sum over rows of
-/// weights[row, h, g] * values[row, h, c]`, in the order of the rows.
+/// Sums of rows by the shares of slices, head by head, and of the shares themselves: `to[h, g, c]
+/// += sum over rows of weights[row, h, g] * values[row, h, c]` for `c < head_dim`, and
+/// `to[h, g, head_dim] += sum over rows of weights[row, h, g]`. Rows are added in their order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SliceSums {
     pub(crate) heads: usize,
@@ -79,14 +80,14 @@ pub(crate) struct SliceSums {
 
 impl SliceSums {
     /// `weights` is `[rows, heads * slices]`, `values` is `[rows, heads * head_dim]`, `to` is
-    /// `[heads, slices, head_dim]`.
+    /// `[heads, slices, head_dim + 1]`.
     pub(crate) fn add(&self, weights: &[f32], values: &[f32], to: &mut [f32]) {
         let (wide, deep) = (self.heads * self.slices, self.heads * self.head_dim);
         let rows = weights.len() / wide;
         assert!(
             weights.len() == rows * wide
                 && values.len() == rows * deep
-                && to.len() == wide * self.head_dim,
+                && to.len() == wide * (self.head_dim + 1),
             "a weighted sum's operands have another size"
         );
         run_sums(self, weights, values, rows, to);
@@ -117,13 +118,19 @@ unsafe fn slice_sums<S: Lanes, const R: usize>(
         head_dim,
     } = *shape;
     let whole = head_dim / S::WIDTH * S::WIDTH;
+    let stride = head_dim + 1;
+    for row in weights.chunks_exact(heads * slices) {
+        for (to, weight) in to[head_dim..].iter_mut().step_by(stride).zip(row) {
+            *to += weight;
+        }
+    }
     for head in 0..heads {
         let mut slice = 0;
         while slice < slices {
             let here = (slices - slice).min(R);
             let weights = &weights[head * slices + slice..];
             let values = &values[head * head_dim..];
-            let to = &mut to[(head * slices + slice) * head_dim..];
+            let to = &mut to[(head * slices + slice) * stride..];
             let mut column = 0;
             // SAFETY: `add` checked the sizes. A tile's slices over the end read the last one
             // again and are not written; its columns are below `whole`.
@@ -140,9 +147,9 @@ unsafe fn slice_sums<S: Lanes, const R: usize>(
                     };
                     let to = to.as_mut_ptr().add(column);
                     if panel == 2 * S::WIDTH {
-                        tile.add::<S, R, 2>(to, head_dim);
+                        tile.add::<S, R, 2>(to, stride);
                     } else {
-                        tile.add::<S, R, 1>(to, head_dim);
+                        tile.add::<S, R, 1>(to, stride);
                     }
                     column += panel;
                 }
@@ -154,7 +161,7 @@ unsafe fn slice_sums<S: Lanes, const R: usize>(
                         sum += weights[row * heads * slices + i]
                             * values[row * heads * head_dim + column];
                     }
-                    to[i * head_dim + column] += sum;
+                    to[i * stride + column] += sum;
                 }
             }
             slice += here;
@@ -209,7 +216,8 @@ pub(crate) struct Gather<'a> {
     pub(crate) rows: &'a [u32],
 }
 
-/// `to[i] = activation(to[i] + first[i] + second[i])` for rows of `width` numbers.
+/// `to[i] = activation(to[i] + first[i] + second[i])` for rows of `width` numbers. Panics where a
+/// table has no such row.
 pub(crate) fn gather_add(
     to: &mut [f32],
     width: usize,
@@ -217,14 +225,10 @@ pub(crate) fn gather_add(
     second: Gather<'_>,
     activation: Activation,
 ) {
-    for gather in [first, second] {
-        let rows = gather.table.len() / width.max(1);
-        assert!(
-            gather.rows.len() * width == to.len()
-                && gather.rows.iter().all(|row| (*row as usize) < rows),
-            "a row to gather does not exist"
-        );
-    }
+    assert!(
+        [first, second].iter().all(|g| g.rows.len() * width == to.len()),
+        "a row to add is not named"
+    );
     run_gather(to, width, first, second, activation);
 }
 
@@ -247,7 +251,7 @@ unsafe fn gather_rows<S: Lanes, const R: usize>(
     activation: Activation,
 ) {
     let whole = width / S::WIDTH * S::WIDTH;
-    for (i, row) in to.chunks_exact_mut(width).enumerate() {
+    for (i, row) in to.chunks_exact_mut(width.max(1)).enumerate() {
         let a = &first.table[first.rows[i] as usize * width..][..width];
         let b = &second.table[second.rows[i] as usize * width..][..width];
         // SAFETY: vectors are below `whole`, inside rows of `width` numbers; the array is as long
