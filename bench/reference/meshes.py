@@ -258,7 +258,7 @@ class EdgeSum(nn.Module):
         self.lin_src = nn.Parameter(torch.zeros(width, width))
         self.lin_dst = nn.Parameter(torch.zeros(width, width))
         self.bias = nn.Parameter(torch.zeros(width))
-        self.model = layers(width, width, width, count, act)[1:]
+        self.model = nn.Sequential(*list(layers(width, width, width, count, act))[1:])
 
     def forward(self, e, src, dst):
         return self.model(e @ self.lin_efeat.T + src @ self.lin_src.T + dst @ self.lin_dst.T + self.bias)
