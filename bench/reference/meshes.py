@@ -25,7 +25,7 @@ ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
 # Meshes
 
 
-def torus(around, across, seed):
+def torus(around, across, seed, noise=0.02):
     """A torus with dents."""
     rng = np.random.default_rng(seed)
     u, v = np.meshgrid(np.arange(around), np.arange(across), indexing="ij")
@@ -36,7 +36,7 @@ def torus(around, across, seed):
     p, q, s, t = at(u, v), at(u + 1, v), at(u + 1, v + 1), at(u, v + 1)
     faces = np.concatenate([np.stack([p, q, s], -1).reshape(-1, 3), np.stack([p, s, t], -1).reshape(-1, 3)])
     xyz = xyz.reshape(-1, 3)
-    return xyz + 0.02 * rng.standard_normal(xyz.shape), faces
+    return xyz + noise * rng.standard_normal(xyz.shape), faces
 
 
 def patch(n, m, seed):
@@ -206,12 +206,12 @@ class Transolver(nn.Module):
         self.placeholder = nn.Parameter(torch.rand(width) / width)
         self.blocks = nn.ModuleList(Block(config, i == layers - 1) for i in range(layers))
 
-    def forward(self, x):
+    def forward(self, x, keep=True):
         x = self.preprocess(x) + self.placeholder
         hidden = [x]
         for block in self.blocks:
             x = block(x)
-            hidden.append(x)
+            hidden = [*hidden, x] if keep else [x]
         return hidden
 
 
@@ -315,13 +315,13 @@ class MeshGraphNet(nn.Module):
         self.node_decoder = nn.Module()
         self.node_decoder.model = nn.Sequential(nn.Linear(width, 3))
 
-    def forward(self, v, e, edges):
+    def forward(self, v, e, edges, keep=True):
         v, e = self.node_encoder(v), self.edge_encoder(e)
         hidden = [v]
         for i, layer in enumerate(self.processor.processor_layers):
             e, v = layer(e, v, edges)
             if i % 2:
-                hidden.append(v)
+                hidden = [*hidden, v] if keep else [v]
         return hidden
 
 
