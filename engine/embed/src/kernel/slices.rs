@@ -90,7 +90,9 @@ impl SliceSums {
                 && to.len() == wide * (self.head_dim + 1),
             "a weighted sum's operands have another size"
         );
-        run_sums(self, weights, values, rows, to);
+        if rows > 0 {
+            run_sums(self, weights, values, rows, to);
+        }
     }
 }
 
@@ -226,7 +228,9 @@ pub(crate) fn gather_add(
     activation: Activation,
 ) {
     assert!(
-        [first, second].iter().all(|g| g.rows.len() * width == to.len()),
+        [first, second]
+            .iter()
+            .all(|g| g.rows.len() * width == to.len()),
         "a row to add is not named"
     );
     run_gather(to, width, first, second, activation);

@@ -15,7 +15,7 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// Moves the mean of the vertices to the origin and makes the largest distance from it 1;
     /// vertices that are all in one place stay there, at the origin.
-    pub(crate) fn to_unit(&mut self) {
+    pub(crate) fn centre_and_scale(&mut self) {
         let count = self.points.len() as f64;
         let mut centre = [0.0; 3];
         for p in &self.points {

@@ -184,7 +184,7 @@ impl Surface {
     /// The mesh where the model sees it.
     pub(super) fn framed(&self, mut mesh: Mesh) -> Mesh {
         if self.frame == Frame::Unit {
-            mesh.to_unit();
+            mesh.centre_and_scale();
         }
         mesh
     }
@@ -241,7 +241,7 @@ impl Surface {
         batch: &RecordBatch,
         pooling: Pooling,
         bytes: &(dyn Fn(usize, usize) -> usize + Sync),
-        forward: &(dyn Fn(&Mesh, &Allowance) -> Result<Vec<Tensor>, Fault> + Sync),
+        forward: &Forward<'_>,
     ) -> Result<Vec<Vec<f32>>, EmbedError> {
         let vertices = TripleLists::of(encoder, batch, columns::VERTICES, true)?;
         let faces = TripleLists::of(encoder, batch, columns::FACES, false)?;
@@ -301,6 +301,9 @@ impl Surface {
         Ok(results)
     }
 }
+
+/// Hidden states of a mesh's vertices, in blocks of rows.
+pub(super) type Forward<'a> = dyn Fn(&Mesh, &Allowance) -> Result<Vec<Tensor>, Fault> + Sync + 'a;
 
 /// What a record may need.
 pub(super) struct Allowance(usize);

@@ -484,8 +484,7 @@ impl Model for Transolver {
         let bytes = |vertices, _faces| self.bytes(vertices);
         let forward = |mesh: &Mesh, allowance: &Allowance| {
             allowance.check(self.bytes(mesh.points.len()))?;
-            self.forward(mesh, &mut |_| Ok(()))
-                .map_err(Fault::from)
+            self.forward(mesh, &mut |_| Ok(())).map_err(Fault::from)
         };
         self.surface
             .embed(encoder, batch, pooling, &bytes, &forward)

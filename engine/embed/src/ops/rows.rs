@@ -86,6 +86,10 @@ pub(crate) fn softmax_of(x: &Tensor, group: usize) -> Candle<Tensor> {
     if x.device().is_cpu() {
         return x.apply_op1_no_bwd(&Softmax(group));
     }
+    softmax_of_library(&x, group)
+}
+
+fn softmax_of_library(x: &Tensor, group: usize) -> Candle<Tensor> {
     softmax_last_dim(&x.reshape(((), group))?)?.reshape(x.shape())
 }
 
@@ -125,6 +129,10 @@ impl SliceTokens {
         if shares.device().is_cpu() {
             return shares.apply_op2_no_bwd(&values, self);
         }
+        self.sums_of_library(&shares, &values)
+    }
+
+    fn sums_of_library(&self, shares: &Tensor, values: &Tensor) -> Candle<Tensor> {
         let rows = shares.dim(0)?;
         let one = Tensor::ones((rows, self.heads, 1), values.dtype(), values.device())?;
         let values = values.reshape((rows, self.heads, self.head_dim))?;
@@ -185,6 +193,15 @@ pub(crate) fn gather_sum(
         };
         return x.apply_op3_no_bwd(first, second, &op);
     }
+    sum_of_library(x, (first, first_rows), (second, second_rows), activation)
+}
+
+fn sum_of_library(
+    x: &Tensor,
+    (first, first_rows): (&Tensor, &[u32]),
+    (second, second_rows): (&Tensor, &[u32]),
+    activation: Activation,
+) -> Candle<Tensor> {
     let rows = |rows: &[u32]| Tensor::new(rows, x.device());
     let first = first.index_select(&rows(first_rows)?, 0)?;
     let second = second.index_select(&rows(second_rows)?, 0)?;
@@ -239,5 +256,70 @@ impl CustomOp3 for GatherSum<'_> {
             gather_add(&mut to, width, first, second, self.activation);
         }
         Ok((CpuStorage::F32(to), x_layout.shape().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::NormKind;
+
+    fn random(shape: &[usize]) -> Tensor {
+        Tensor::randn(0_f32, 1.0, shape, &Device::Cpu).unwrap()
+    }
+
+    fn same(given: &Tensor, expected: &Tensor) {
+        assert_eq!(given.dims(), expected.dims());
+        let worst = (given - expected).unwrap().abs().unwrap();
+        let worst: f32 = worst.max_all().unwrap().to_scalar().unwrap();
+        assert!(worst < 1e-4, "{worst}");
+    }
+
+    #[test]
+    fn equal_the_library() {
+        let x = random(&[13, 40]);
+        let norm = NormWeights {
+            kind: NormKind::Layer,
+            epsilon: 1e-5,
+            weight: random(&[40]),
+            bias: Some(random(&[40])),
+        };
+        let given = RowNorm::new(&norm, &Device::Cpu).unwrap().apply(&x);
+        let bias = norm.bias.as_ref().unwrap();
+        let expected = layer_norm(&x, &norm.weight, bias, 1e-5).unwrap();
+        same(&given.unwrap(), &expected);
+
+        let shares = softmax_of(&x, 10).unwrap();
+        same(&shares, &softmax_of_library(&x, 10).unwrap());
+        assert!(softmax_of(&x, 7).is_err());
+
+        let tokens = SliceTokens {
+            heads: 4,
+            slices: 10,
+            head_dim: 6,
+        };
+        let values = random(&[13, 24]);
+        let given = tokens.sums(&shares, &values).unwrap();
+        same(&given, &tokens.sums_of_library(&shares, &values).unwrap());
+        assert!(tokens.sums(&shares, &x).is_err());
+
+        let (first, second) = (random(&[3, 40]), random(&[2, 40]));
+        let rows = |n: u32| (0..13).map(|i| i * 7 % n).collect::<Vec<u32>>();
+        let (three, two) = (rows(3), rows(2));
+        for activation in [
+            Activation::Gelu,
+            Activation::GeluTanh,
+            Activation::Relu,
+            Activation::Silu,
+        ] {
+            let (first, second) = ((&first, &three[..]), (&second, &two[..]));
+            let given = gather_sum(&x, first, second, activation).unwrap();
+            same(
+                &given,
+                &sum_of_library(&x, first, second, activation).unwrap(),
+            );
+        }
+        let missing = gather_sum(&x, (&second, &three), (&second, &two), Activation::Relu);
+        assert!(missing.is_err());
     }
 }

@@ -47,7 +47,11 @@ pub(super) struct MlpShape {
 impl MlpShape {
     /// Position `2 k` of the chain; the functions count too, and a split first map does not.
     fn map(&self, k: usize) -> String {
-        format!("{}.model.{}", self.prefix, 2 * k - usize::from(self.is_split))
+        format!(
+            "{}.model.{}",
+            self.prefix,
+            2 * k - usize::from(self.is_split)
+        )
     }
 
     fn norm(&self) -> String {
@@ -101,9 +105,7 @@ impl Maps<'_> {
                 Dense::new(&affine, activation, self.device).map_err(&place)
             })
             .collect::<Result<_, EmbedError>>()?;
-        let norm = self
-            .weights
-            .norm(&shape.norm(), NormKind::Layer, EPSILON)?;
+        let norm = self.weights.norm(&shape.norm(), NormKind::Layer, EPSILON)?;
         Ok(Mlp {
             maps,
             norm: RowNorm::new(&norm, self.device).map_err(&place)?,

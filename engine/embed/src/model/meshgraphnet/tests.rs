@@ -104,7 +104,10 @@ fn tensors_that_do_not_fit_are_named() {
         format!("{error} {}", fault.unwrap_or_default())
     };
     let text = error(&|config| config["processor_size"] = 4.into());
-    assert!(text.contains("missing `processor.processor_layers.6.edge_mlp.model.0.bias`"), "{text}");
+    assert!(
+        text.contains("missing `processor.processor_layers.6.edge_mlp.model.0.bias`"),
+        "{text}"
+    );
     let text = error(&|config| config["do_concat_trick"] = true.into());
     assert!(text.contains("lin_dst"), "{text}");
     let text = error(&|config| config["aggregation"] = "max".into());
