@@ -11,15 +11,19 @@
 )]
 
 mod attention;
+mod conv;
 mod isa;
 mod lanes;
 mod math;
 mod norm;
 mod product;
+mod scan;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
+pub(crate) use conv::{Depthwise, Direction, ROW};
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, Linear, Output, gate, matmul};
+pub(crate) use scan::{Scan, ScanInput, gate_sum, softplus};
 
 #[cfg(test)]
 mod tests;
