@@ -8,6 +8,6 @@ if [ ! -x "$venv/bin/python" ]; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
 fi
-for script in esm2 nucleotide esmc t5 dnabert2; do
+for script in esm2 nucleotide esmc t5 dnabert2 hyenadna caduceus; do
   "$venv/bin/python" "$script.py"
 done

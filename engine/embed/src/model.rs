@@ -1,8 +1,11 @@
 //! Trained models: their layers, their vocabularies, their checkpoints.
 
+mod caduceus;
 mod dnabert2;
 mod esm2;
 mod esmc;
+mod hyenadna;
+mod long;
 mod nucleotide;
 pub(crate) mod sequence;
 mod t5;
@@ -83,6 +86,9 @@ pub(crate) fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn M
         | Family::EsmC
         | Family::T5
         | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device)?)),
+        Family::HyenaDna | Family::Caduceus => {
+            Ok(Box::new(long::LongModel::load(checkpoint, device)?))
+        }
     }
 }
 
@@ -111,6 +117,14 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
                 dim: config.hidden_size,
                 pooling: Pooling::Mean,
                 about: format!("{family}, {} layers", config.num_hidden_layers),
+            })
+        }
+        Family::HyenaDna | Family::Caduceus => {
+            let (dim, about) = long::summary(checkpoint)?;
+            Ok(Summary {
+                dim,
+                pooling: Pooling::Mean,
+                about,
             })
         }
     }

@@ -66,6 +66,11 @@ impl Scan {
         }
     }
 
+    /// Numbers between rows.
+    pub(crate) const fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// Numbers of a state to carry from call to call; zero at the sequence's end where it begins.
     pub(crate) const fn carried(&self) -> usize {
         self.states * self.stride

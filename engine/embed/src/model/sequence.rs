@@ -38,6 +38,7 @@ pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> 
             Family::EsmC => esmc::expected(config),
             Family::T5 => t5::expected(config),
             Family::DnaBert2 => dnabert2::expected(config),
+            Family::HyenaDna | Family::Caduceus => Err(checkpoint.config().unknown()),
         }
     };
     expected().map_err(|fault| EmbedError::checkpoint(checkpoint.folder(), fault))
@@ -47,7 +48,7 @@ pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> 
 pub(crate) const fn prefix(family: Family) -> &'static str {
     match family {
         Family::Esm2 | Family::NucleotideV1 | Family::NucleotideV2 => "esm.",
-        Family::EsmC | Family::T5 => "",
+        Family::EsmC | Family::T5 | Family::HyenaDna | Family::Caduceus => "",
         Family::DnaBert2 => "bert.",
     }
 }
@@ -67,5 +68,9 @@ pub(crate) fn parts<'a>(
         Family::EsmC => esmc::parts(checkpoint, weights),
         Family::T5 => t5::parts(checkpoint, weights),
         Family::DnaBert2 => dnabert2::parts(checkpoint, weights),
+        Family::HyenaDna | Family::Caduceus => {
+            let fault = checkpoint.config().unknown();
+            Err(EmbedError::checkpoint(checkpoint.folder(), fault))
+        }
     }
 }
