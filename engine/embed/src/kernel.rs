@@ -11,6 +11,7 @@
 )]
 
 mod attention;
+mod conv;
 mod distance;
 mod group;
 mod isa;
@@ -18,13 +19,16 @@ mod lanes;
 mod math;
 mod norm;
 mod product;
+mod scan;
 mod slices;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
+pub(crate) use conv::{Depthwise, Direction, ROW};
 pub(crate) use distance::{farther, square_distances};
 pub(crate) use group::{Members, largest, shifted};
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, LEAK, Linear, Output, gate, matmul};
+pub(crate) use scan::{Scan, ScanInput, gate_sum, softplus};
 pub(crate) use slices::{Gather, SliceSums, gather_add, softmax_groups};
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Trained models: their layers, their vocabularies, their checkpoints.
 
+mod caduceus;
 mod clouds;
 mod dgcnn;
 mod dnabert2;
 mod esm2;
 mod esmc;
+mod hyenadna;
+mod long;
 mod meshgraphnet;
 mod nucleotide;
 mod point_mae;
@@ -97,6 +100,9 @@ pub(crate) fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn M
         }
         Family::Transolver => Ok(Box::new(Transolver::load(checkpoint, device)?)),
         Family::MeshGraphNet => Ok(Box::new(MeshGraphNet::load(checkpoint, device)?)),
+        Family::HyenaDna | Family::Caduceus => {
+            Ok(Box::new(long::LongModel::load(checkpoint, device)?))
+        }
     }
 }
 
@@ -142,6 +148,14 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
                 dim: config.width(),
                 pooling: Pooling::Mean,
                 about: config.about(),
+            })
+        }
+        Family::HyenaDna | Family::Caduceus => {
+            let (dim, about) = long::summary(checkpoint)?;
+            Ok(Summary {
+                dim,
+                pooling: Pooling::Mean,
+                about,
             })
         }
     }

@@ -36,6 +36,10 @@ pub(crate) enum Family {
     Transolver,
     /// `MeshGraphNet`.
     MeshGraphNet,
+    /// `HyenaDNA`.
+    HyenaDna,
+    /// Caduceus, of either form.
+    Caduceus,
 }
 
 impl Family {
@@ -43,9 +47,16 @@ impl Family {
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Esm2 | Self::EsmC | Self::T5 => Kind::Protein,
-            Self::NucleotideV1 | Self::NucleotideV2 | Self::DnaBert2 => Kind::Dna,
-            Self::PointNet2 | Self::Dgcnn | Self::PointMae => Kind::Mesh,
-            Self::Transolver | Self::MeshGraphNet => Kind::Mesh,
+            Self::PointNet2
+            | Self::Dgcnn
+            | Self::PointMae
+            | Self::Transolver
+            | Self::MeshGraphNet => Kind::Mesh,
+            Self::NucleotideV1
+            | Self::NucleotideV2
+            | Self::DnaBert2
+            | Self::HyenaDna
+            | Self::Caduceus => Kind::Dna,
         }
     }
 }
@@ -64,14 +75,16 @@ impl fmt::Display for Family {
             Self::PointMae => "Point-MAE",
             Self::Transolver => "Transolver",
             Self::MeshGraphNet => "MeshGraphNet",
+            Self::HyenaDna => "HyenaDNA",
+            Self::Caduceus => "Caduceus",
         })
     }
 }
 
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
-                     ProstT5), bert with ALiBi (DNABERT-2), pointnet2 (PointNet++), dgcnn, \
-                     point-mae, transolver and meshgraphnet";
+                     ProstT5), bert with ALiBi (DNABERT-2), hyenadna, caduceus, \
+                     pointnet2 (PointNet++), dgcnn, point-mae, transolver and meshgraphnet";
 
 /// What `config.json` says. Each family reads its own keys.
 #[derive(Debug, Clone)]
@@ -112,16 +125,24 @@ impl Config {
             "point-mae" => Ok(Family::PointMae),
             "transolver" => Ok(Family::Transolver),
             "meshgraphnet" => Ok(Family::MeshGraphNet),
-            other => {
-                let architecture = self.json.pointer("/architectures/0");
-                Err(CheckpointFault::UnknownModel {
-                    given: match (other, architecture.and_then(Value::as_str)) {
-                        ("", Some(architecture)) => architecture.to_owned(),
-                        _ => other.to_owned(),
-                    },
-                    known: KNOWN,
-                })
-            }
+            "hyenadna" => Ok(Family::HyenaDna),
+            "caduceus" => Ok(Family::Caduceus),
+            _ => Err(self.unknown()),
+        }
+    }
+
+    /// That no model of this build has such a configuration.
+    pub(crate) fn unknown(&self) -> CheckpointFault {
+        let architecture = self.json.pointer("/architectures/0");
+        CheckpointFault::UnknownModel {
+            given: match (
+                self.text("model_type"),
+                architecture.and_then(Value::as_str),
+            ) {
+                (None | Some(""), Some(architecture)) => architecture.to_owned(),
+                (model_type, _) => model_type.unwrap_or_default().to_owned(),
+            },
+            known: KNOWN,
         }
     }
 

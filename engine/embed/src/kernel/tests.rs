@@ -1,3 +1,5 @@
+mod recurrent;
+
 use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
