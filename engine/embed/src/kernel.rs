@@ -13,6 +13,7 @@
 mod attention;
 mod conv;
 mod distance;
+mod fft;
 mod group;
 mod isa;
 mod lanes;
@@ -25,6 +26,7 @@ mod slices;
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
 pub(crate) use conv::{Depthwise, Direction, ROW};
 pub(crate) use distance::{farther, square_distances};
+pub(crate) use fft::{CHANNELS, Fourier, POINT, multiply};
 pub(crate) use group::{Members, largest, shifted};
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, LEAK, Linear, Output, gate, matmul};

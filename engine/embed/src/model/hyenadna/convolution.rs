@@ -1,74 +1,95 @@
 //! The long causal convolution, by Fourier transforms.
 //!
-//! A transform of twice the length, so that nothing wraps around, turns a convolution into a
-//! product. Its length depends on that of the sequence alone. Spectra of the filter are kept for
-//! the lengths that came lately, as far as memory allows; for a longer sequence they are made
-//! anew, which is a third more work.
+//! Both sides are turned by an angle that grows to a right one over the length of the transform,
+//! so that what wraps around comes out as imaginary numbers and what does not as real ones
+//! ("right-angle" convolution: Crandall and Fagin 1994, doi:10.1090/S0025-5718-1994-1185244-1).
+//! So a transform of complex numbers needs no more points than the sequence has tokens. Spectra
+//! of the filter are kept for the lengths that came lately, as far as memory allows; for a longer
+//! sequence they are made anew, which is half as much work again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
-use realfft::num_complex::Complex32;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::filter::{BLOCK, Features, Filter};
+use crate::kernel::{CHANNELS, Fourier, POINT, multiply};
 
 /// Bytes of spectra that a layer keeps.
 const KEPT: usize = 128 << 20;
 
-/// Spectra of all channels by the length of their transform, each `[width, length / 2 + 1]`.
-type Spectra = HashMap<usize, Arc<Vec<Complex32>>>;
+/// What goes through a transform together.
+const _: () = assert!(BLOCK == CHANNELS);
+
+/// Spectra of all channels by the length of their transform, `[blocks, length, POINT]`.
+type Spectra = HashMap<usize, Arc<Vec<f32>>>;
 
 pub(super) struct Convolution {
     filter: Filter,
     width: usize,
-    planner: Mutex<RealFftPlanner<f32>>,
+    plans: Mutex<HashMap<usize, Arc<Plan>>>,
     kept: Mutex<Spectra>,
 }
 
 /// Both transforms of one length.
 struct Plan {
     length: usize,
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    fourier: Fourier,
+    /// Cosine and sine by which a point is turned.
+    turns: Vec<[f32; 2]>,
 }
 
 /// Buffers of one thread.
 #[derive(Default)]
 struct Room {
-    columns: Vec<f32>,
+    points: Vec<f32>,
     rows: Vec<f32>,
-    time: Vec<f32>,
-    spectrum: Vec<Complex32>,
-    scratch: Vec<Complex32>,
     /// The filter's, of one channel block, where it is not kept.
     taps: Vec<f32>,
-    of_filter: Vec<Complex32>,
+    of_filter: Vec<f32>,
 }
 
 /// The filter's spectra of a block: at hand, or to be made.
 enum Source {
-    Kept(Arc<Vec<Complex32>>),
+    Kept(Arc<Vec<f32>>),
     Made(Features),
 }
 
-/// The transform for a sequence: the least of `2^k` and `3 * 2^k` that is twice as long.
-fn transform_length(tokens: usize) -> usize {
-    let power = (2 * tokens).next_power_of_two().max(32);
-    match power / 4 * 3 {
-        three if three >= 2 * tokens => three,
-        _ => power,
+impl Plan {
+    fn new(length: usize) -> Self {
+        let step = std::f64::consts::FRAC_PI_2 / length as f64;
+        let turn = |n: usize| {
+            let (sin, cos) = (step * n as f64).sin_cos();
+            [cos as f32, sin as f32]
+        };
+        Self {
+            length,
+            fourier: Fourier::new(length),
+            turns: (0..length).map(turn).collect(),
+        }
+    }
+
+    /// Numbers of a block's transform.
+    const fn size(&self) -> usize {
+        self.length * POINT
     }
 }
 
-impl Plan {
-    /// The spectrum of `room.time`'s first `n` numbers, zeros behind them, into `to`.
-    fn forward(&self, n: usize, time: &mut [f32], scratch: &mut [Complex32], to: &mut [Complex32]) {
-        time[n..].fill(0.0);
-        let result = self.forward.process_with_scratch(time, to, scratch);
-        assert!(result.is_ok(), "buffers are as long as the transform");
+/// `[length, POINT]`: the rows, turned; zeros behind them.
+fn turned<'a>(turns: &[[f32; 2]], rows: impl Iterator<Item = &'a [f32]>, to: &mut [f32]) {
+    let mut points = to.chunks_exact_mut(POINT);
+    for ((row, [cos, sin]), point) in rows.zip(turns).zip(points.by_ref()) {
+        let (re, im) = point.split_at_mut(CHANNELS);
+        for (re, x) in re.iter_mut().zip(row) {
+            *re = x * cos;
+        }
+        for (im, x) in im.iter_mut().zip(row) {
+            *im = x * sin;
+        }
+        re[row.len()..].fill(0.0);
+        im[row.len()..].fill(0.0);
     }
+    points.for_each(|point| point.fill(0.0));
 }
 
 impl Convolution {
@@ -76,19 +97,17 @@ impl Convolution {
         Self {
             filter,
             width,
-            planner: Mutex::new(RealFftPlanner::new()),
+            plans: Mutex::default(),
             kept: Mutex::default(),
         }
     }
 
-    fn plan(&self, length: usize) -> Plan {
-        // A planner that a panic left is a cache of plans, each whole.
-        let mut planner = self.planner.lock().unwrap_or_else(PoisonError::into_inner);
-        Plan {
-            length,
-            forward: planner.plan_fft_forward(length),
-            inverse: planner.plan_fft_inverse(length),
-        }
+    fn plan(&self, tokens: usize) -> Arc<Plan> {
+        let length = Fourier::length_for(tokens);
+        // Plans are put in whole.
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let plan = plans.entry(length);
+        Arc::clone(plan.or_insert_with(|| Arc::new(Plan::new(length))))
     }
 
     /// Convolves `from`, `[tokens, width]`, with the filter. Writes blocks of channels one after
@@ -96,7 +115,7 @@ impl Convolution {
     pub(super) fn apply(&self, from: &[f32], to: &mut Vec<f32>) {
         let width = self.width;
         let tokens = from.len() / width;
-        let plan = self.plan(transform_length(tokens));
+        let plan = self.plan(tokens);
         let source = self.source(&plan);
         to.resize(width.div_ceil(BLOCK) * tokens * BLOCK, 0.0);
         to.par_chunks_mut(tokens * BLOCK).enumerate().for_each_init(
@@ -105,10 +124,6 @@ impl Convolution {
                 self.block(&plan, &source, room, block, from, to);
             },
         );
-    }
-
-    fn channels(&self, block: usize) -> usize {
-        (self.width - block * BLOCK).min(BLOCK)
     }
 
     fn block(
@@ -120,93 +135,62 @@ impl Convolution {
         from: &[f32],
         to: &mut [f32],
     ) {
-        let (width, channels) = (self.width, self.channels(block));
-        let tokens = from.len() / width;
-        let points = plan.length / 2 + 1;
-        room.prepare(plan);
+        let channels = (self.width - block * BLOCK).min(BLOCK);
+        room.points.resize(plan.size(), 0.0);
         let of_filter = match source {
-            Source::Kept(all) => {
-                let first = block * BLOCK * points;
-                &all[first..first + channels * points]
-            }
+            Source::Kept(all) => &all[block * plan.size()..(block + 1) * plan.size()],
             Source::Made(features) => {
-                room.of_filter
-                    .resize(channels * points, Complex32::default());
                 let mut made = std::mem::take(&mut room.of_filter);
-                self.spectra(plan, features, block, room, &mut made);
+                made.resize(plan.size(), 0.0);
+                self.spectrum(plan, features, block, room, &mut made);
                 room.of_filter = made;
-                &room.of_filter[..channels * points]
+                &room.of_filter
             }
         };
-        let columns = &mut room.columns;
-        columns.resize(BLOCK * tokens, 0.0);
-        for (token, row) in from.chunks_exact(width).enumerate() {
-            for (channel, x) in row[block * BLOCK..].iter().take(channels).enumerate() {
-                columns[channel * tokens + token] = *x;
-            }
-        }
-        for (column, of_filter) in columns
-            .chunks_exact_mut(tokens)
-            .zip(of_filter.chunks_exact(points))
+        let rows = from.chunks_exact(self.width);
+        let rows = rows.map(|row| &row[block * BLOCK..block * BLOCK + channels]);
+        turned(&plan.turns, rows, &mut room.points);
+        plan.fourier.forward(&mut room.points);
+        multiply(&mut room.points, of_filter);
+        plan.fourier.inverse(&mut room.points);
+        for ((row, point), [cos, sin]) in to
+            .chunks_exact_mut(BLOCK)
+            .zip(room.points.chunks_exact(POINT))
+            .zip(&plan.turns)
         {
-            room.time[..tokens].copy_from_slice(column);
-            plan.forward(
-                tokens,
-                &mut room.time,
-                &mut room.scratch,
-                &mut room.spectrum,
-            );
-            for (x, y) in room.spectrum.iter_mut().zip(of_filter) {
-                *x *= y;
-            }
-            // Of a real sequence these two are real.
-            room.spectrum[0].im = 0.0;
-            room.spectrum[points - 1].im = 0.0;
-            let result = plan.inverse.process_with_scratch(
-                &mut room.spectrum,
-                &mut room.time,
-                &mut room.scratch,
-            );
-            assert!(result.is_ok(), "buffers are as long as the transform");
-            column.copy_from_slice(&room.time[..tokens]);
-        }
-        for (token, row) in to.chunks_exact_mut(BLOCK).enumerate() {
-            for (channel, y) in row.iter_mut().take(channels).enumerate() {
-                *y = columns[channel * tokens + token];
+            let (re, im) = point.split_at(CHANNELS);
+            for ((y, re), im) in row.iter_mut().zip(re).zip(im) {
+                *y = re * cos + im * sin;
             }
         }
     }
 
-    /// The spectra of a block's filters, `[channels, length / 2 + 1]`, over the transform's length.
-    fn spectra(
+    /// The spectrum of a block's filters over the transform's length: `[length, POINT]`.
+    fn spectrum(
         &self,
         plan: &Plan,
         features: &Features,
         block: usize,
         room: &mut Room,
-        to: &mut [Complex32],
+        to: &mut [f32],
     ) {
-        let points = plan.length / 2 + 1;
         let positions = self.positions(plan);
+        let channels = (self.width - block * BLOCK).min(BLOCK);
         room.taps.resize(BLOCK * positions, 0.0);
         self.filter
             .taps(features, block, &mut room.rows, &mut room.taps);
         let share = 1.0 / plan.length as f32;
-        for (taps, to) in room
-            .taps
-            .chunks_exact(positions)
-            .zip(to.chunks_exact_mut(points))
-        {
-            for (x, tap) in room.time.iter_mut().zip(taps) {
-                *x = tap * share;
-            }
-            plan.forward(positions, &mut room.time, &mut room.scratch, to);
+        for tap in &mut room.taps {
+            *tap *= share;
         }
+        let rows = room.taps.chunks_exact(BLOCK);
+        turned(&plan.turns, rows.map(|row| &row[..channels]), to);
+        plan.fourier.forward(to);
     }
 
     /// Taps that a transform needs: no sequence of its length is longer.
     fn positions(&self, plan: &Plan) -> usize {
-        (plan.length / 2).min(self.filter.longest())
+        plan.length.min(self.filter.longest())
     }
 
     fn source(&self, plan: &Plan) -> Source {
@@ -216,53 +200,25 @@ impl Convolution {
         }
         // Not under the lock: a thread that waits for others may take up another sequence.
         let features = self.filter.features(self.positions(plan));
-        let points = plan.length / 2 + 1;
-        let size = |points: usize| self.width * points * size_of::<Complex32>();
-        if size(points) > KEPT {
+        let size = |length: usize| self.width.div_ceil(BLOCK) * length * POINT * size_of::<f32>();
+        if size(plan.length) > KEPT {
             return Source::Made(features);
         }
-        let mut all = vec![Complex32::default(); self.width * points];
-        all.par_chunks_mut(BLOCK * points)
-            .enumerate()
-            .for_each_init(Room::default, |room, (block, to)| {
-                room.prepare(plan);
-                self.spectra(plan, &features, block, room, to);
-            });
+        let mut all = vec![0.0; size(plan.length) / size_of::<f32>()];
+        all.par_chunks_mut(plan.size()).enumerate().for_each_init(
+            Room::default,
+            |room, (block, to)| {
+                self.spectrum(plan, &features, block, room, to);
+            },
+        );
         let all = Arc::new(all);
         let mut kept = lock();
-        let taken: usize = kept.keys().map(|length| size(length / 2 + 1)).sum();
-        if taken + size(points) > KEPT {
+        let taken: usize = kept.keys().map(|length| size(*length)).sum();
+        if taken + size(plan.length) > KEPT {
             // Sequences come sorted by length, so what was kept is not what comes next.
             kept.clear();
         }
         kept.insert(plan.length, Arc::clone(&all));
         Source::Kept(all)
-    }
-}
-
-impl Room {
-    fn prepare(&mut self, plan: &Plan) {
-        self.time.resize(plan.length, 0.0);
-        self.spectrum
-            .resize(plan.length / 2 + 1, Complex32::default());
-        let scratch = plan
-            .forward
-            .get_scratch_len()
-            .max(plan.inverse.get_scratch_len());
-        self.scratch.resize(scratch, Complex32::default());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::transform_length;
-
-    #[test]
-    fn transforms_are_twice_as_long_and_not_much_more() {
-        for tokens in 1..5000 {
-            let length = transform_length(tokens);
-            assert!(length >= 2 * tokens && length.is_multiple_of(2));
-            assert!(length <= (3 * tokens).max(32));
-        }
     }
 }

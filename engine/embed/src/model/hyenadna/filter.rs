@@ -41,7 +41,6 @@ pub(super) struct Filter {
 /// What the perceptron makes of the first positions before its last layer: `[positions, order]`.
 pub(super) struct Features {
     values: Vec<f32>,
-    positions: usize,
 }
 
 impl Filter {
@@ -106,10 +105,10 @@ impl Filter {
                     }
                 }
             });
-        Features { values, positions }
+        Features { values }
     }
 
-    /// The taps of a block of channels, `[BLOCK, positions]`, of which the channels that exist are
+    /// The taps of a block of channels, `[positions, BLOCK]`, of which the channels that exist are
     /// written; `rows` is room for a few rows.
     pub(super) fn taps(
         &self,
@@ -119,7 +118,6 @@ impl Filter {
         taps: &mut [f32],
     ) {
         let order = self.frequencies.len();
-        let positions = features.positions;
         let layer = &self.last[block];
         let channels = layer.outputs();
         let first = block * BLOCK;
@@ -133,12 +131,12 @@ impl Filter {
                 let time = self.times[at];
                 for (channel, decay) in decays.iter().enumerate() {
                     let window = (-time * decay).exp() + SHIFT;
-                    taps[channel * positions + at] = values[channel] * window;
+                    taps[at * BLOCK + channel] = values[channel] * window;
                 }
             }
         }
         for (channel, bias) in self.bias[first..first + channels].iter().enumerate() {
-            taps[channel * positions] += bias;
+            taps[channel] += bias;
         }
     }
 }
