@@ -18,12 +18,14 @@ mod lanes;
 mod math;
 mod norm;
 mod product;
+mod slices;
 
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
 pub(crate) use distance::{farther, square_distances};
 pub(crate) use group::{Members, largest, shifted};
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, LEAK, Linear, Output, gate, matmul};
+pub(crate) use slices::{Gather, SliceSums, gather_add, softmax_groups};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ mod registry;
 mod vectors;
 mod weights;
 mod windows;
+pub mod worker;
 
 pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use device::device;
@@ -32,3 +33,4 @@ pub use learned::Form;
 pub use mesh::MeshShape;
 pub use protein::ProteinKmer;
 pub use registry::{Available, Registry, RegistryOptions};
+pub use worker::WorkerOptions;

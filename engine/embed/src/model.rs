@@ -5,13 +5,16 @@ mod dgcnn;
 mod dnabert2;
 mod esm2;
 mod esmc;
+mod meshgraphnet;
 mod nucleotide;
 mod point_mae;
 mod pointnet2;
 pub(crate) mod sequence;
+mod surface;
 mod t5;
 pub(crate) mod tokens;
 pub(crate) mod transformer;
+mod transolver;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
@@ -22,7 +25,9 @@ use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, Family};
 use crate::embedder::Embedder;
 
+use meshgraphnet::{MeshGraphNet, MeshGraphNetConfig};
 pub(crate) use sequence::{Limits, Parts};
+use transolver::{Transolver, TransolverConfig};
 
 /// A checkpoint in memory, ready to embed records. Shared between threads.
 pub(crate) trait Model: Send + Sync {
@@ -90,6 +95,8 @@ pub(crate) fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn M
         Family::PointNet2 | Family::Dgcnn | Family::PointMae => {
             Ok(Box::new(clouds::CloudModel::load_on(checkpoint, device)?))
         }
+        Family::Transolver => Ok(Box::new(Transolver::load(checkpoint, device)?)),
+        Family::MeshGraphNet => Ok(Box::new(MeshGraphNet::load(checkpoint, device)?)),
     }
 }
 
@@ -121,5 +128,21 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
             })
         }
         Family::PointNet2 | Family::Dgcnn | Family::PointMae => clouds::summary(checkpoint),
+        Family::MeshGraphNet => {
+            let config = MeshGraphNetConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
+        Family::Transolver => {
+            let config = TransolverConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
     }
 }

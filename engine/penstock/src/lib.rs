@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod load;
 mod maintain;
+mod parts;
 mod search;
 mod snapshot;
 mod sql;
@@ -16,6 +17,7 @@ pub use engine::{Engine, EngineOptions, TableDescription};
 pub use error::{Error, SourceError};
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
+pub use parts::item_name;
 pub use search::{SearchAnswer, SearchInput, SearchRequest};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
 

@@ -32,15 +32,20 @@ pub(crate) enum Family {
     Dgcnn,
     /// Point-MAE.
     PointMae,
+    /// Transolver.
+    Transolver,
+    /// `MeshGraphNet`.
+    MeshGraphNet,
 }
 
 impl Family {
-    /// What its sequences are.
+    /// What its records are.
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Esm2 | Self::EsmC | Self::T5 => Kind::Protein,
             Self::NucleotideV1 | Self::NucleotideV2 | Self::DnaBert2 => Kind::Dna,
             Self::PointNet2 | Self::Dgcnn | Self::PointMae => Kind::Mesh,
+            Self::Transolver | Self::MeshGraphNet => Kind::Mesh,
         }
     }
 }
@@ -57,13 +62,16 @@ impl fmt::Display for Family {
             Self::PointNet2 => "PointNet++",
             Self::Dgcnn => "DGCNN",
             Self::PointMae => "Point-MAE",
+            Self::Transolver => "Transolver",
+            Self::MeshGraphNet => "MeshGraphNet",
         })
     }
 }
 
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
-                     ProstT5), bert with ALiBi (DNABERT-2), pointnet2 (PointNet++), dgcnn and point-mae";
+                     ProstT5), bert with ALiBi (DNABERT-2), pointnet2 (PointNet++), dgcnn, \
+                     point-mae, transolver and meshgraphnet";
 
 /// What `config.json` says. Each family reads its own keys.
 #[derive(Debug, Clone)]
@@ -102,6 +110,8 @@ impl Config {
             "pointnet2" => Ok(Family::PointNet2),
             "dgcnn" => Ok(Family::Dgcnn),
             "point-mae" => Ok(Family::PointMae),
+            "transolver" => Ok(Family::Transolver),
+            "meshgraphnet" => Ok(Family::MeshGraphNet),
             other => {
                 let architecture = self.json.pointer("/architectures/0");
                 Err(CheckpointFault::UnknownModel {

@@ -294,7 +294,7 @@ unsafe fn finish<S: Lanes, const R: usize, const N: usize>(
 }
 
 #[inline(always)]
-unsafe fn activate<S: Lanes>(x: S::V, activation: Activation) -> S::V {
+pub(super) unsafe fn activate<S: Lanes>(x: S::V, activation: Activation) -> S::V {
     unsafe {
         match activation {
             Activation::Gelu => math::gelu::<S>(x),

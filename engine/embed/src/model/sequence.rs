@@ -38,7 +38,7 @@ pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> 
             Family::EsmC => esmc::expected(config),
             Family::T5 => t5::expected(config),
             Family::DnaBert2 => dnabert2::expected(config),
-            other => Err(no_sequence(other)),
+            other => Err(no_sequences(other)),
         }
     };
     expected().map_err(|fault| EmbedError::checkpoint(checkpoint.folder(), fault))
@@ -48,7 +48,6 @@ pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> 
 pub(crate) const fn prefix(family: Family) -> &'static str {
     match family {
         Family::Esm2 | Family::NucleotideV1 | Family::NucleotideV2 => "esm.",
-        Family::EsmC | Family::T5 => "",
         Family::DnaBert2 => "bert.",
         _ => "",
     }
@@ -71,14 +70,15 @@ pub(crate) fn parts<'a>(
         Family::DnaBert2 => dnabert2::parts(checkpoint, weights),
         other => Err(EmbedError::checkpoint(
             checkpoint.folder(),
-            no_sequence(other),
+            no_sequences(other),
         )),
     }
 }
 
-fn no_sequence(family: Family) -> CheckpointFault {
+/// A model that reads other records.
+fn no_sequences(family: Family) -> CheckpointFault {
     CheckpointFault::UnknownModel {
         given: family.to_string(),
-        known: "models of sequences here",
+        known: "models of sequences",
     }
 }

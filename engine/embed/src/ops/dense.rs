@@ -3,8 +3,8 @@
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Candle, SHARED_OUT, numbers};
-use crate::kernel::{Activation, LEAK, Linear, Output, matmul};
+use super::{Candle, SHARED_OUT, activate, numbers};
+use crate::kernel::{Activation, Linear, Output, matmul};
 use crate::model::transformer::Affine;
 
 /// `activation(x W^T + b)` over the last dimension, in single precision.
@@ -75,11 +75,7 @@ impl Dense {
         };
         match self.activation {
             None => Ok(y),
-            Some(Activation::Gelu) => y.gelu_erf(),
-            Some(Activation::GeluTanh) => y.gelu(),
-            Some(Activation::Relu) => y.relu(),
-            Some(Activation::LeakyRelu) => y.maximum(&(&y * f64::from(LEAK))?),
-            Some(Activation::Silu) => y.silu(),
+            Some(activation) => activate(&y, activation),
         }
     }
 }

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::EmbedError;
 use crate::error::tensor;
-use crate::kernel::{Activation, LEAK, NormKind};
+use crate::kernel::NormKind;
+use crate::ops::activate;
 
 /// A score that no softmax sees. Not infinity, which would make a row of padding NaN.
 const HIDDEN: f32 = -1e30;
@@ -88,16 +89,6 @@ impl Norm {
             }
             NormKind::Rms => candle_nn::ops::rms_norm(&x, &self.weight, self.epsilon),
         }
-    }
-}
-
-fn activate(x: &Tensor, activation: Activation) -> Candle<Tensor> {
-    match activation {
-        Activation::Gelu => x.gelu_erf(),
-        Activation::GeluTanh => x.gelu(),
-        Activation::Relu => x.relu(),
-        Activation::LeakyRelu => x.maximum(&(x * f64::from(LEAK))?),
-        Activation::Silu => x.silu(),
     }
 }
 
