@@ -98,7 +98,7 @@ fn corpus_meshes() {
         let mesh = obj(&std::fs::read_to_string(path).unwrap());
         let has_faces = !mesh.1.is_empty();
         let extent = mesh.0.iter().any(|p| *p != mesh.0[0]);
-        let batch = meshes(&[mesh.clone()]);
+        let batch = meshes(std::slice::from_ref(&mesh));
         for model in ["pointnet2", "pointnet2-msg", "dgcnn", "point-mae"] {
             if model == "pointnet2-msg" && !has_faces {
                 continue;
