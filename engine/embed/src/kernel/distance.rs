@@ -105,9 +105,9 @@ unsafe fn lower<S: Lanes, const R: usize>(
             }
             S::largest(largest)
         };
-        for index in whole..end {
-            distances[index] = distances[index].min(one(axes, at, index));
-            here = here.max(distances[index]);
+        for (index, slot) in distances[..end].iter_mut().enumerate().skip(whole) {
+            *slot = slot.min(one(axes, at, index));
+            here = here.max(*slot);
         }
         if here > best {
             (best, block) = (here, start);

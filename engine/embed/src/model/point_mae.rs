@@ -6,7 +6,7 @@
 //! small network makes a token of them, and a transformer of the tokens the items. Every block
 //! adds the tokens' positions anew.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::layer_norm;
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ use crate::EmbedError;
 use crate::checkpoint::{CheckpointFault, Expected, Weights};
 use crate::error::tensor;
 use crate::kernel::Activation;
-use crate::ops::{Candle, Dense, Groups, Reduce, attention, grouped, segment};
+use crate::ops::{Candle, Dense, Groups, attention, grouped};
 use crate::points::{Cloud, Points, Sampling, farthest, nearest};
 
 /// `torch.nn.LayerNorm`'s default.
@@ -332,9 +332,10 @@ impl PointMae {
             last,
         } = &self.grouping;
         let rows = first[1].apply(&first[0].apply(&near)?)?;
-        let largest = segment(&rows, groups.offsets(), Reduce::Max)?;
         let members = groups.members().len() / groups.len();
         let own = Groups::runs(groups.len(), members);
+        let still = Tensor::zeros((groups.len(), rows.dim(1)?), DType::F32, &self.device)?;
+        let largest = grouped(&rows, &still, &own, 1.0, &[])?;
         grouped(
             &point.apply(&rows)?,
             &group.apply(&largest)?,

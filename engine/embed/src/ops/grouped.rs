@@ -62,11 +62,6 @@ impl Groups {
         &self.members[self.offsets[group]..self.offsets[group + 1]]
     }
 
-    /// Where each group begins among the members, and where the last ends.
-    pub(crate) fn offsets(&self) -> &[usize] {
-        &self.offsets
-    }
-
     /// All members, group after group.
     pub(crate) fn members(&self) -> &[u32] {
         &self.members
@@ -77,7 +72,7 @@ impl Groups {
 /// `rectified(rows[j] + shifts[i])` and goes through the layers, and of each number the largest
 /// over the group's members is kept.
 ///
-/// `rectified(x)` is `max(x, leak * x)`, with a leak from 0 to below 1.
+/// `rectified(x)` is `max(x, leak * x)`, with a leak from 0 to 1, which changes nothing.
 ///
 /// What lies between is never in memory for all members at once.
 ///

@@ -105,10 +105,10 @@ impl Smallest {
             if *low <= limit {
                 let from = piece * PIECE;
                 let to = (from + PIECE).min(values.len());
-                for at in from..to {
-                    let order = order(values[at]);
+                for (at, value) in (from as u32..).zip(&values[from..to]) {
+                    let order = order(*value);
                     if order <= limit {
-                        self.found.push((order, at as u32));
+                        self.found.push((order, at));
                     }
                 }
             }

@@ -78,6 +78,22 @@ fn numbers_that_are_none_come_last() {
 }
 
 #[test]
+fn vectors_are_spread_by_inverse_squared_distance() {
+    let points = Points::new([[0.0; 3], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [9.0, 9.0, 9.0]]);
+    let vectors = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 99.0, 99.0];
+    let places = [[0.5, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 2.0, 0.0]];
+    let spread = spread(&places, &points, &vectors, 2);
+    // Squared distances 1/4, 1/4, 17/4; then 1, 2, 1; then 0.
+    let [a, b, c] = [4.0_f32, 4.0, 4.0 / 17.0];
+    let first = (a + 2.0 * b + 3.0 * c) / (a + b + c);
+    let second = (1.0 + 2.0 * 0.5 + 3.0) / 2.5;
+    for (given, expected) in spread.chunks(2).zip([first, second, 3.0]) {
+        assert!((given[0] - expected).abs() < 1e-5, "{given:?} {expected}");
+        assert!((given[1] - 10.0 * expected).abs() < 1e-4);
+    }
+}
+
+#[test]
 fn a_centre_alone_has_the_nearest_point() {
     let points = Points::new([[0.0; 3], [1.0, 0.0, 0.0]]);
     let groups = ball(&Points::new([[5.0, 0.0, 0.0]]), &points, 0.5, 4);
