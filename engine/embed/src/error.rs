@@ -226,6 +226,10 @@ fn beside(name: &str, cache: Option<&Path>, fault: &HubFault) -> String {
             at(cache),
             elsewhere(name)
         ),
+        // A path that is mistyped looks like a name on the hub.
+        HubFault::NoModel { .. } if cache.is_some() => {
+            ". There is no folder of that name here either".to_owned()
+        }
         _ => String::new(),
     }
 }

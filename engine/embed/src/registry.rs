@@ -217,6 +217,15 @@ impl Registry {
         self.find(alone, name).map(|_| ())
     }
 
+    /// The commit of the hub that a name's files here are of; none for what is not from there.
+    #[must_use]
+    pub fn commit(&self, name: &str) -> Option<String> {
+        let (alone, _) = Form::split(name).ok()?;
+        let found = self.find(alone, name).ok()?;
+        let folder = found.folder.filter(|_| found.hub.is_some())?;
+        Some(folder.file_name()?.to_str()?.to_owned())
+    }
+
     /// A folder given by its path, by its name under the root, or by its name on the hub. `given`
     /// is the whole name, for the error.
     fn find<'a>(&self, name: &'a str, given: &str) -> Result<Found<'a>, EmbedError> {
