@@ -9,6 +9,7 @@ mod compact;
 mod delete;
 mod demo;
 mod describe;
+mod download;
 mod embed;
 mod encode;
 mod encoders;
@@ -104,6 +105,10 @@ struct Global {
         hide_env_values = true
     )]
     checkpoints: Option<PathBuf>,
+
+    /// Download nothing: a model that is not on this machine is an error [env: HF_HUB_OFFLINE=1]
+    #[arg(long, global = true)]
+    offline: bool,
 
     /// Run trained models in worker processes, one for each GPU named here, such as 0,1
     ///

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use penstock_types::{ErrorCode, Kind, Pooling};
 
 use crate::checkpoint::CheckpointFault;
+use crate::hub::HubFault;
 
 /// An encoder refused its input, or the tensor library failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +60,27 @@ pub enum EmbedError {
     },
     /// A model of the hub that nobody downloaded.
     #[error(
-        "`{name}` is not in the cache of the Hugging Face hub (HF_HUB_CACHE), and nothing is \
-         downloaded here. Where there is a network, `hf download {}` puts it there",
-        name.replacen('@', " --revision ", 1)
+        "`{name}` is not in the cache of the Hugging Face hub{}, and nothing is downloaded here \
+         (--offline, HF_HUB_OFFLINE, or a server without --download). {}",
+        at(cache.as_deref()),
+        elsewhere(name)
     )]
     NotCached {
         /// The name on the hub.
         name: String,
+        /// The cache, where whoever asks may know of it.
+        cache: Option<PathBuf>,
+    },
+    /// A model of the hub cannot be downloaded.
+    #[error("`{name}` cannot be downloaded: {fault}{}", beside(name, cache.as_deref(), fault))]
+    Hub {
+        /// The name on the hub.
+        name: String,
+        /// The cache, where whoever asks may know of it.
+        cache: Option<PathBuf>,
+        /// Why.
+        #[source]
+        fault: Box<HubFault>,
     },
     /// What follows the colon of an encoder's name.
     #[error(
@@ -188,6 +203,37 @@ pub enum MeshFault {
     Null,
 }
 
+/// Where the cache is.
+fn at(cache: Option<&Path>) -> String {
+    cache.map_or_else(String::new, |cache| format!(" at {}", cache.display()))
+}
+
+/// What to do without a network.
+fn elsewhere(name: &str) -> String {
+    format!(
+        "Where there is a network, `penstock embed --encoder {name} --text MK` or `hf download {}` \
+         puts it there; a copy of its folder can also be given by its path",
+        name.replacen('@', " --revision ", 1)
+    )
+}
+
+/// What else there is to say of a model that cannot be downloaded.
+fn beside(name: &str, cache: Option<&Path>, fault: &HubFault) -> String {
+    match fault {
+        HubFault::Unreachable { .. } => format!(
+            ", and it is not, or not all of it, in the cache{}. {}. With --offline \
+             (HF_HUB_OFFLINE=1) nobody is asked",
+            at(cache),
+            elsewhere(name)
+        ),
+        // A path that is mistyped looks like a name on the hub.
+        HubFault::NoModel { .. } if cache.is_some() => {
+            ". There is no folder of that name here either".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
 /// Says of an error of the tensor library what was being done.
 pub(crate) fn tensor(doing: &'static str) -> impl Fn(candle_core::Error) -> EmbedError {
     move |source| EmbedError::Tensor { doing, source }
@@ -215,7 +261,7 @@ impl EmbedError {
 
     /// The code under which the server and the command line report it.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownEncoder { .. } | Self::NotCached { .. } => ErrorCode::NotFound,
             Self::MissingColumn { .. }
@@ -228,6 +274,7 @@ impl EmbedError {
             Self::TooLong { .. } | Self::TooMuchMemory { .. } => ErrorCode::LimitExceeded,
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Worker { code, .. } => *code,
+            Self::Hub { fault, .. } => fault.code(),
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }
     }

@@ -72,7 +72,13 @@ impl Place {
         ] {
             command.env_remove(name);
         }
+        // Nothing is asked of another machine, whatever a test names.
+        for name in ["HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN"] {
+            command.env_remove(name);
+        }
         command
+            .env("HF_HOME", self.path().join("huggingface"))
+            .env("HF_HUB_OFFLINE", "1")
             .current_dir(self.path())
             .args(arguments)
             .stdin(Stdio::null());

@@ -51,9 +51,9 @@ impl Fourier {
         let mut levels = Vec::new();
         let mut size = length;
         while size > 1 {
-            let radix = if size % 3 == 0 {
+            let radix = if size.is_multiple_of(3) {
                 3
-            } else if size % 4 == 0 {
+            } else if size.is_multiple_of(4) {
                 4
             } else {
                 2

@@ -49,22 +49,23 @@ fn filters_equal_the_reference() {
             let part = format!("{}.mixer.filter_fn", layer_name(layer));
             let filter = filter::Filter::load(&weights, &part, &config).unwrap();
             let features = filter.features(n);
-            let mut taps = vec![0.0; width.next_multiple_of(filter::BLOCK) * n];
-            for (block, taps) in taps.chunks_exact_mut(filter::BLOCK * n).enumerate() {
+            let mut blocks = vec![0.0; width.next_multiple_of(filter::BLOCK) * n];
+            for (block, taps) in blocks.chunks_exact_mut(filter::BLOCK * n).enumerate() {
                 filter.taps(&features, block, &mut Vec::new(), taps);
             }
             // The first tap carries what the reference adds apart.
             let bias = numbers(&weights, &format!("{part}.bias")).unwrap();
-            for (taps, bias) in taps.chunks_exact_mut(n).zip(bias) {
-                taps[0] -= bias;
-            }
+            let tap = |channel: usize, at: usize| {
+                let (block, lane) = (channel / filter::BLOCK, channel % filter::BLOCK);
+                let first = if at == 0 { bias[channel] } else { 0.0 };
+                blocks[(block * n + at) * filter::BLOCK + lane] - first
+            };
+            let taps: Vec<f32> = (0..width)
+                .flat_map(|channel| (0..n).map(move |at| (channel, at)))
+                .map(|(channel, at)| tap(channel, at))
+                .collect();
             let expected = golden.numbers(&format!("filter.{layer}"));
-            same(
-                &taps[..width * n],
-                &expected,
-                1e-5,
-                &format!("{name}, layer {layer}"),
-            );
+            same(&taps, &expected, 1e-5, &format!("{name}, layer {layer}"));
         }
     }
 }
