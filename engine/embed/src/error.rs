@@ -123,6 +123,9 @@ pub enum EmbedError {
         #[source]
         source: candle_core::Error,
     },
+    /// A head cannot be fitted, read or applied.
+    #[error(transparent)]
+    Head(#[from] crate::head::HeadFault),
     /// Arrow refused to build the result.
     #[error("the vectors could not be put into an Arrow array")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -191,6 +194,7 @@ impl EmbedError {
             | Self::NoContacts { .. }
             | Self::NoClassToken { .. } => ErrorCode::InvalidArgument,
             Self::TooLong { .. } => ErrorCode::LimitExceeded,
+            Self::Head(fault) => fault.code(),
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }
