@@ -42,6 +42,30 @@ pub enum HeadActivation {
     Gelu,
 }
 
+impl std::fmt::Display for HeadActivation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Relu => "relu",
+            Self::Gelu => "gelu",
+        })
+    }
+}
+
+impl std::str::FromStr for HeadActivation {
+    type Err = HeadFault;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "relu" => Ok(Self::Relu),
+            "gelu" => Ok(Self::Gelu),
+            _ => Err(HeadFault::Option {
+                option: "activation",
+                expected: "relu or gelu",
+            }),
+        }
+    }
+}
+
 impl HeadActivation {
     const fn kernel(self) -> kernel::Activation {
         match self {

@@ -46,6 +46,14 @@ pub enum HeadFault {
         /// The residue, from 0.
         at: usize,
     },
+    /// A letter that says nothing of whether a residue counts.
+    #[error("`{}` at residue {} of a mask is none of 0, X, 1, -, . and a blank", letter.escape_default(), at + 1)]
+    Mark {
+        /// The letter.
+        letter: char,
+        /// The residue, from 0.
+        at: usize,
+    },
     /// Nothing in a split is labelled.
     #[error(
         "the {split} split has no labelled residue; there are too few different sequences, or \
@@ -114,6 +122,7 @@ impl HeadFault {
             Self::Labels { .. }
             | Self::Class { .. }
             | Self::Letter { .. }
+            | Self::Mark { .. }
             | Self::Empty { .. }
             | Self::NoExample { .. } => ErrorCode::InvalidData,
             Self::File { .. } => ErrorCode::Corrupt,

@@ -65,3 +65,26 @@ impl Letters {
             .collect()
     }
 }
+
+/// Masks labels by a line of marks, one for each: `0` and `X` mask, `1`, `-`, `.` and a blank do
+/// not. (The PDB's list of disorder has X and -, masks of training sets have 0 and 1.)
+///
+/// # Errors
+/// There are more or fewer marks than labels, or another letter among them.
+pub fn mask(labels: &mut [u8], marks: &str) -> Result<(), HeadFault> {
+    let given = marks.chars().count();
+    if given != labels.len() {
+        return Err(HeadFault::Labels {
+            labels: given,
+            items: labels.len(),
+        });
+    }
+    for (at, (label, mark)) in labels.iter_mut().zip(marks.chars()).enumerate() {
+        match mark {
+            '0' | 'X' => *label = MASKED,
+            '1' | '-' | '.' | ' ' => {}
+            letter => return Err(HeadFault::Mark { letter, at }),
+        }
+    }
+    Ok(())
+}

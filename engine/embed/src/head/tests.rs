@@ -362,6 +362,11 @@ fn letters() {
     let error = letters.read("HHQ").unwrap_err();
     assert!(error.to_string().contains("`Q` at residue 3"), "{error}");
     assert!(Letters::new("").read("?").is_err());
+    let mut labels = [0, 1, 2, 0, 1];
+    super::states::mask(&mut labels, "0X1- ").unwrap();
+    assert_eq!(labels, [MASKED, MASKED, 2, 0, 1]);
+    assert!(super::states::mask(&mut labels, "01").is_err());
+    assert!(super::states::mask(&mut labels, "0101D").is_err());
 }
 
 /// C-alpha atoms of a helix: `radius`, `rise` and `turn` (degrees) of each residue.

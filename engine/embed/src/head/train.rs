@@ -15,6 +15,7 @@ use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::metrics::check;
 use super::{
@@ -28,7 +29,7 @@ const SHUFFLED: usize = 64 << 20;
 const LEAST_DEVIATION: f64 = 1e-6;
 
 /// How a head is fitted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeadOptions {
     /// Width of the layer between; `None`: the head is linear.
     pub hidden: Option<usize>,
@@ -306,7 +307,7 @@ impl Net {
 }
 
 /// What one epoch came to.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Its number, from 1.
     pub epoch: usize,
