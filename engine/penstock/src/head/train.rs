@@ -13,10 +13,10 @@ use penstock_store::{Scan, Table, VersionRef};
 use penstock_types::{FeatureSpec, HeadName, Kind, Pooling, TableName, columns};
 use tokio::sync::mpsc;
 
+use super::HeadLabels;
 use super::labels::{Misfit, RowLabels, of_given, of_structure};
 use super::record::{self, FORMAT, HeadRecord, LabelSource, Lineage, RowCounts, SplitCounts};
 use super::rows::{Texts, Traces, Vectors};
-use super::{HeadLabels, StoredHead};
 use crate::{Engine, Error, Task};
 
 /// Bytes of rows that are decoded at once.
@@ -127,7 +127,7 @@ impl Engine {
             .table_at(&request.table, &request.version)
             .await?;
         let plan = Arc::new(Plan::new(&table, request)?);
-        let (mut rows, trained) = fit(&table, &plan, request, task).await?;
+        let (rows, trained) = fit(&table, &plan, request, task).await?;
         task.progress.set_stage("testing");
         let tally = Tally::new(&trained.head.shape().classes);
         let head = trained.head.clone();
@@ -144,7 +144,6 @@ impl Engine {
             .metrics(trained.majority)
             .ok_or(HeadFault::Empty { split: "test" })
             .map_err(of_fault)?;
-        rows.test.rows = rows.test.rows.max(test.records);
         let weights = trained.head.to_safetensors().map_err(of_fault)?;
         let record = plan.record(request, table.version(), rows, trained, test, &weights);
         if task.cancel.is_cancelled() {
@@ -479,9 +478,12 @@ where
             }
         };
         match next {
-            // A worker that has ended says why below.
-            Ok(batch) if sender.send(batch).await.is_err() => break,
-            Ok(_) => {}
+            Ok(batch) => {
+                // A worker that has ended says why below.
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
             Err(error) => {
                 failed = Some(error.into());
                 break;
