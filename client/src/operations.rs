@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use futures::stream::BoxStream;
 use penstock_openapi::{
     CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
-    IndexRequest, IngestParams, Job, JobParams, Jobs, SearchAnswer, SearchRequest, SetTag,
-    Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags, VerifyRequest, Versions,
+    Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, PredictRequest, SearchAnswer,
+    SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags,
+    TrainHeadRequest, VerifyRequest, Versions,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -298,6 +299,42 @@ impl Client {
     /// As all operations.
     pub async fn encoders(&self) -> Result<Encoders> {
         self.get(&["v1", "encoders"], &[]).await
+    }
+
+    /// The heads of the server.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn heads(&self) -> Result<Heads> {
+        self.get(&["v1", "heads"], &[]).await
+    }
+
+    /// Fits a head on a table's structures.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn train_head(
+        &self,
+        table: impl AsRef<str>,
+        request: &TrainHeadRequest,
+    ) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "heads"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
+    }
+
+    /// The states of residues, of sequences or of a table's rows: the bytes of a JSON document, as
+    /// they come.
+    ///
+    /// # Errors
+    /// As all operations; in the stream, the server broke off.
+    pub async fn predict(&self, request: &PredictRequest) -> Result<Bytes> {
+        let segments = ["v1", "predict"];
+        let make = async || {
+            let post = self.request(Method::POST, &segments);
+            Ok(post.header(ACCEPT, "application/json").json(request))
+        };
+        self.stream(make).await
     }
 
     /// Makes a snapshot.

@@ -24,6 +24,8 @@ pub enum JobKind {
     Verify,
     /// Makes a snapshot.
     Snapshot,
+    /// Fits a head.
+    TrainHead,
 }
 
 /// Where a job stands. The last three are final.
@@ -53,7 +55,7 @@ impl JobState {
 /// How far a job is. A total of 0 is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobProgress {
-    /// What is being done; empty before the start.
+    /// What is being done, and how it stands; empty before the start.
     pub stage: String,
     /// Rows done.
     pub rows: u64,
@@ -97,7 +99,7 @@ pub struct Job {
     #[schema(format = DateTime)]
     pub finished: Option<String>,
     /// What it did: an `IngestResult`, `EncodeOutcome`, `IndexOutcome`, `CompactOutcomes`,
-    /// `GcOutcomes`, `VerifyReports` or `Snapshot`, by its kind.
+    /// `GcOutcomes`, `VerifyReports`, `Snapshot` or `Head`, by its kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
     /// Why it failed.

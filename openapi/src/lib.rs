@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod encoder;
+pub mod head;
 pub mod ingest;
 pub mod job;
 pub mod maintain;
@@ -15,6 +16,10 @@ pub mod table;
 pub use encoder::{
     EmbedAnswer, EmbedContacts, EmbedRequest, EmbedSequence, EmbedUpload, EmbedVector,
     EncodeOutcome, EncodeRequest, Encoder, Encoders, VectorForm,
+};
+pub use head::{
+    Head, HeadClass, HeadEpoch, HeadLabels, HeadLineage, HeadMetrics, HeadOptions, HeadRows,
+    HeadSplit, Heads, PredictAnswer, PredictRequest, Prediction, TrainHeadRequest,
 };
 pub use ingest::{IngestParams, IngestResult, IngestUpload, Skipped, Warning};
 pub use job::{Job, JobKind, JobParams, JobProgress, JobState, Jobs};

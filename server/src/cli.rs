@@ -17,10 +17,12 @@ mod environment;
 mod error;
 mod export;
 mod gc;
+mod heads;
 mod help;
 mod index;
 mod ingest;
 mod openapi;
+mod predict;
 mod progress;
 mod remote;
 mod rows;
@@ -32,6 +34,7 @@ mod table;
 mod tables;
 mod tag;
 mod target;
+mod train_head;
 mod ui;
 mod verify;
 mod versions;
@@ -148,6 +151,9 @@ enum Command {
     Ingest(ingest::Args),
     Encode(encode::Args),
     Embed(embed::Args),
+    TrainHead(train_head::Args),
+    Predict(predict::Args),
+    Heads(heads::Args),
     Index(index::Args),
     Search(search::Args),
     Sql(sql::Args),
@@ -239,6 +245,9 @@ async fn run(
         Command::Ingest(args) => args.run(&context).await?,
         Command::Encode(args) => args.run(&context).await?,
         Command::Embed(args) => args.run(&context).await?,
+        Command::TrainHead(args) => args.run(&context).await?,
+        Command::Predict(args) => args.run(&context).await?,
+        Command::Heads(args) => args.run(&context).await?,
         Command::Index(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,

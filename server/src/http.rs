@@ -9,6 +9,7 @@ mod conditional;
 mod embed;
 mod encoders;
 mod error;
+mod heads;
 mod ingest;
 mod job;
 mod maintain;

@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 use crate::problem::{of_error, problem};
 use record::Record;
-pub use request::{Ingest, JobRequest};
+pub use request::{Ingest, JobRequest, TrainHead};
 use spool::Spool;
 use table::{Entry, Table};
 

@@ -7,6 +7,8 @@ pub mod embed;
 pub mod flight;
 pub mod http;
 pub mod jobs;
+pub mod labels;
 pub mod load;
+pub mod predict;
 pub mod problem;
 pub mod wire;

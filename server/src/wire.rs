@@ -1,5 +1,7 @@
 //! Engine types to wire types: the only place where the two meet.
 
+mod head;
+
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -17,6 +19,7 @@ use penstock_types::{FeatureSpec, TableName, columns};
 use serde_json::{Map, Value};
 
 use crate::load::Loaded;
+pub use head::{head, head_options, head_options_of};
 
 /// A moment, in RFC 3339.
 #[must_use]

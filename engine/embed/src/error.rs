@@ -170,6 +170,9 @@ pub enum EmbedError {
         #[source]
         source: candle_core::Error,
     },
+    /// A head cannot be fitted, read or applied.
+    #[error(transparent)]
+    Head(#[from] crate::head::HeadFault),
     /// Arrow refused to build the result.
     #[error("the vectors could not be put into an Arrow array")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -271,6 +274,7 @@ impl EmbedError {
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
+            Self::Head(fault) => fault.code(),
             Self::TooLong { .. } | Self::TooMuchMemory { .. } => ErrorCode::LimitExceeded,
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Worker { code, .. } => *code,

@@ -8,6 +8,7 @@ pub mod dna;
 mod embedder;
 pub mod encoder;
 pub mod error;
+pub mod head;
 pub mod hub;
 mod input;
 mod kernel;

@@ -1,6 +1,7 @@
 //! Everything that can go wrong in the engine.
 
-use penstock_types::{Dim, ErrorCode, Kind, TableName};
+use penstock_embed::head::HeadFault;
+use penstock_types::{Dim, ErrorCode, HeadName, Kind, TableName};
 
 /// What a reader of raw files (or whoever else feeds a load) reports. The engine reads no files
 /// itself, so it keeps the message and the code and asks no more.
@@ -116,6 +117,79 @@ pub enum Error {
         /// The column.
         column: String,
     },
+    /// No column of the table has a vector for each residue.
+    #[error(
+        "table `{table}` has no column with a vector for each residue; make one with `penstock \
+         encode {table} --encoder NAME:none:f16`"
+    )]
+    NoResidueVectors {
+        /// The table.
+        table: TableName,
+    },
+    /// A column holds something else than one list entry for each residue.
+    #[error("column `{column}` has no vector for each residue")]
+    NotPerResidue {
+        /// The column.
+        column: String,
+    },
+    /// A column holds no text, nor what can be written as text.
+    #[error("column `{column}` cannot be read as text")]
+    NotText {
+        /// The column.
+        column: String,
+    },
+    /// The labels of a row do not fit it.
+    #[error("row `{id}`: {fault}")]
+    RowLabels {
+        /// The row's id.
+        id: String,
+        /// What is wrong.
+        #[source]
+        fault: HeadFault,
+    },
+    /// The sequence that stands beside the labels is another than the row's.
+    #[error("row `{id}`: the labels come with another sequence than the table has")]
+    LabelledSequence {
+        /// The row's id.
+        id: String,
+    },
+    /// There is no such head.
+    #[error("there is no head `{name}`")]
+    NoSuchHead {
+        /// The name.
+        name: HeadName,
+    },
+    /// A head of this name exists.
+    #[error(
+        "there is a head `{name}` already; `--replace` (or `replace`) puts another in its place"
+    )]
+    HeadExists {
+        /// The name.
+        name: String,
+    },
+    /// What is stored of a head cannot be read.
+    #[error("the head `{name}` is damaged: {reason}")]
+    HeadDamaged {
+        /// The name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The encoder of a head has other weights by now.
+    #[error(
+        "head `{name}` reads vectors of `{encoder}` (weights {weights}), and the encoder of that \
+         name has the weights {found}"
+    )]
+    HeadEncoder {
+        /// The head.
+        name: String,
+        /// Its encoder.
+        encoder: String,
+        /// The weights that the head was fitted with.
+        weights: String,
+        /// Those that are there.
+        found: String,
+    },
     /// The work was cancelled; nothing of it remains.
     #[error("cancelled; nothing was changed")]
     Cancelled,
@@ -140,9 +214,18 @@ impl Error {
             | Self::AmbiguousColumn { .. }
             | Self::Dimension { .. }
             | Self::NoVector { .. }
+            | Self::NoResidueVectors { .. }
+            | Self::NotPerResidue { .. }
+            | Self::NotText { .. }
             | Self::EmptyQuery { .. } => ErrorCode::InvalidArgument,
-            Self::EncoderMismatch { .. } => ErrorCode::EncoderMismatch,
-            Self::NoSuchColumn { .. } | Self::NoSuchRow { .. } => ErrorCode::NotFound,
+            Self::EncoderMismatch { .. } | Self::HeadEncoder { .. } => ErrorCode::EncoderMismatch,
+            Self::NoSuchColumn { .. } | Self::NoSuchRow { .. } | Self::NoSuchHead { .. } => {
+                ErrorCode::NotFound
+            }
+            Self::RowLabels { fault, .. } => fault.code(),
+            Self::LabelledSequence { .. } => ErrorCode::InvalidData,
+            Self::HeadExists { .. } => ErrorCode::AlreadyExists,
+            Self::HeadDamaged { .. } => ErrorCode::Corrupt,
             Self::Cancelled => ErrorCode::Cancelled,
             Self::Worker(_) => ErrorCode::Internal,
         }

@@ -4,6 +4,7 @@
 mod encode;
 mod engine;
 mod error;
+mod head;
 mod load;
 mod maintain;
 mod parts;
@@ -15,6 +16,10 @@ mod task;
 pub use encode::{CONTACTS, EncodeOutcome, EncoderInfo, VECTOR, contacts, embed, encoders};
 pub use engine::{Engine, EngineOptions, TableDescription};
 pub use error::{Error, SourceError};
+pub use head::{
+    EpochFn, GivenLabels, HeadLabels, HeadRecord, HeadRequest, LabelFn, LabelSource, Lineage,
+    PROBABILITIES, RowCounts, STATES, SplitCounts, StoredHead,
+};
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use parts::item_name;

@@ -15,10 +15,11 @@ pub struct Progress {
     total_rows: AtomicU64,
     stage: Mutex<&'static str>,
     item: Mutex<&'static str>,
+    note: Mutex<String>,
 }
 
 /// The counters at one moment. A total of 0 is an unknown total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgressSnapshot {
     /// Rows done.
     pub rows: u64,
@@ -34,6 +35,8 @@ pub struct ProgressSnapshot {
     pub total_bytes: u64,
     /// What is being done, as one word; empty before the start.
     pub stage: &'static str,
+    /// How it stands, in a few words; empty where there is nothing to say.
+    pub note: String,
 }
 
 impl Progress {
@@ -67,6 +70,12 @@ impl Progress {
     /// Says what is being done.
     pub fn set_stage(&self, stage: &'static str) {
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+        self.set_note(String::new());
+    }
+
+    /// Says how it stands, until the next stage.
+    pub fn set_note(&self, note: String) {
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
     }
 
     /// The counters now.
@@ -80,6 +89,11 @@ impl Progress {
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
             item: *self.item.lock().unwrap_or_else(PoisonError::into_inner),
             stage: *self.stage.lock().unwrap_or_else(PoisonError::into_inner),
+            note: self
+                .note
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         }
     }
 }

@@ -14,4 +14,4 @@ pub use error::ErrorCode;
 pub use feature::{DType, Dim, FeatureSpec, Pooling, column_of};
 pub use kind::Kind;
 pub use metric::{Metric, Probe};
-pub use name::{NameError, SnapshotName, TableName, TagName};
+pub use name::{HeadName, NameError, SnapshotName, TableName, TagName};

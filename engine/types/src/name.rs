@@ -1,4 +1,4 @@
-//! Names of tables, tags and snapshots.
+//! Names of tables, tags, snapshots and heads.
 //!
 //! A name becomes a folder, a URL segment and an SQL identifier, so it is a letter followed by at
 //! most 63 letters, digits, `_`, `-` or `.`, without `..`. What begins with `_` belongs to the
@@ -90,6 +90,11 @@ name!(
     /// The name of a snapshot.
     SnapshotName,
     "snapshot"
+);
+name!(
+    /// The name of a trained head.
+    HeadName,
+    "head"
 );
 
 #[cfg(test)]

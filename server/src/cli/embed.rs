@@ -264,14 +264,14 @@ fn show(
     ui.print(&text)
 }
 
-/// The JSON document, written as the vectors come.
-struct Document<'a> {
+/// A JSON document with an array of rows, written as they come.
+pub(super) struct Document<'a> {
     ui: &'a Ui,
     has_rows: bool,
 }
 
 impl<'a> Document<'a> {
-    fn open(ui: &'a Ui, head: &str) -> Result<Self, CliError> {
+    pub(super) fn open(ui: &'a Ui, head: &str) -> Result<Self, CliError> {
         ui.print_bytes(head.as_bytes())?;
         Ok(Self {
             ui,
@@ -279,7 +279,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), CliError> {
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), CliError> {
         let text = rows::to_lines(batch)?;
         for line in text
             .split(|byte| *byte == b'\n')
@@ -293,7 +293,7 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    fn close(self, end: &str) -> Result<(), CliError> {
+    pub(super) fn close(self, end: &str) -> Result<(), CliError> {
         self.ui.print(&format!("\n{end}\n"))
     }
 }

@@ -15,9 +15,12 @@ Load
   encode     Fill a feature column of a table
   embed      Print vectors of sequences or files; nothing is stored
   encoders   List the encoders
+  train-head Fit a small head that says the secondary structure of residues
+  heads      List the heads
   index      Build a vector index on a feature column
 
 Ask
+  predict    Predict secondary structure with a head
   search     Find the nearest rows to an id, a sequence, a file or a vector
   sql        Run a read-only SQL query over all tables
   tables     List the tables
@@ -56,7 +59,7 @@ Exit codes:
    0  done
    1  an error inside this program
    2  the command line or the request makes no sense
-   3  no such table, version, tag, column, row, snapshot, encoder or file
+   3  no such table, version, tag, column, row, snapshot, encoder, head or file
    4  the data break the rules of their format, or of the table they go to
    5  it exists already, or another writer was faster
    6  a size, time or memory limit, or the disk or bucket is full
@@ -119,6 +122,30 @@ pub(super) const EMBED: &str = "Examples:
   penstock --offline embed --encoder facebook/esm2_t6_8M_UR50D@main --text MKTAYIAKQRQISFVK
   penstock --json embed --encoder ./esm2_t6_8M_UR50D:none --file one.fasta
   penstock embed --encoder ./esm2_t6_8M_UR50D --contacts --file one.fasta";
+
+pub(super) const TRAIN_HEAD: &str = "Examples:
+  penstock encode proteins --encoder ./esm2_t6_8M_UR50D:none:f16
+  penstock train-head proteins --name ss3 --labels structure
+  penstock train-head proteins --name ss3 --labels ss_dis.txt --hidden 128
+  penstock train-head proteins --name ss3 --labels train.tsv --label-column dssp8 \\
+      --mask-column resolved --group superfamily --balanced
+
+A file of labels has a letter for each residue, by the record's id: H, E and C, or DSSP's eight.
+It is like FASTA (a header, then the letters, perhaps after the sequence; also the PDB's ss.txt and
+ss_dis.txt), or has columns: text with tabs or commas and a header line, or Parquet. `-`, `.`, `?`,
+`*` and `X` stand for residues that are not observed and count for nothing; where `-` means coil,
+say --mask-letters '.?*X'. A mask has 0 or X for such residues and 1 or - for the others.";
+
+pub(super) const PREDICT: &str = "Examples:
+  penstock predict --head ss3 --text MKTAYIAKQRQISFVKSHFSRQ
+  penstock predict --head ss3 --file proteins.fasta
+  penstock predict --head ss3 proteins > proteins.ss
+  penstock --json predict --head ss3 --text MKTAYIAKQRQISFVKSHFSRQ";
+
+pub(super) const HEADS: &str = "Examples:
+  penstock heads
+  penstock heads ss3
+  penstock --json heads";
 
 pub(super) const INDEX: &str = "Examples:
   penstock index proteins protein_kmer_v1

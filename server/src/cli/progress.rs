@@ -86,6 +86,9 @@ impl Bar {
             let rate = super::table::count((now.rows as f64 / seconds) as u64);
             message = format!("{message} {rate} rows/s");
         }
+        if !now.note.is_empty() {
+            message = format!("{message} {}", now.note);
+        }
         self.bar.set_message(message);
     }
 

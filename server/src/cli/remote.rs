@@ -136,7 +136,8 @@ fn snapshot(progress: &JobProgress) -> ProgressSnapshot {
             .unwrap_or_default(),
         bytes: progress.bytes,
         total_bytes: progress.total_bytes,
-        // The stages are words of the engine; a bar needs one that lives as long as it does.
+        // The stages are words of the engine, which live as long as the program; this is text.
         stage: "",
+        note: progress.stage.clone(),
     }
 }

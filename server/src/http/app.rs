@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, embed, encoders, ingest, job, maintain, observe, search, service, snapshots,
-    sql, tables, zarr,
+    State, arrays, embed, encoders, heads, ingest, job, maintain, observe, search, service,
+    snapshots, sql, tables, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -53,6 +53,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(sql::routes())
         .merge(encoders::routes())
         .merge(embed::routes())
+        .merge(heads::routes())
         .merge(snapshots::routes())
         .merge(zarr::routes())
         .merge(arrays::routes())
@@ -147,6 +148,7 @@ fn head() -> OpenApi {
             ),
             tag("jobs", "Long work"),
             tag("encoders", "What makes feature columns"),
+            tag("heads", "Secondary structure from the vectors of residues"),
             tag("service", "Probes, counters, documentation"),
         ]))
         .build()

@@ -80,7 +80,10 @@ impl Record {
 
 pub(super) fn progress(now: &ProgressSnapshot) -> JobProgress {
     JobProgress {
-        stage: now.stage.to_owned(),
+        stage: match now.note.as_str() {
+            "" => now.stage.to_owned(),
+            note => format!("{}, {note}", now.stage),
+        },
         rows: now.rows,
         total_rows: now.total_rows,
         items: now.items,

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use penstock::Encoders;
+use penstock::encoding::head::HeadOptions;
 use penstock::export::CreateRequest;
 use penstock::index::IndexKind;
 use penstock::store::{VerifyScope, VersionRef};
+use penstock::{Encoders, HeadRequest};
 use penstock_ingest::{OnError, ReadOptions};
 use penstock_openapi::JobKind;
-use penstock_types::{Kind, Metric, SnapshotName, TableName};
+use penstock_types::{HeadName, Kind, Metric, SnapshotName, TableName};
 use serde::{Deserialize, Serialize};
 
 /// A request of long work. Every value in it has been checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum JobRequest {
     /// Loads spooled files.
@@ -76,6 +77,53 @@ pub enum JobRequest {
         /// Predicate of the rows.
         filter: Option<String>,
     },
+    /// Fits a head on stored structures.
+    TrainHead(TrainHead),
+}
+
+/// A head to be fitted on stored structures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainHead {
+    /// Its name.
+    #[serde(with = "text")]
+    pub name: HeadName,
+    /// The table.
+    #[serde(with = "text")]
+    pub table: TableName,
+    /// The version: settled when the job was asked for, so that a restart makes the same.
+    pub version: u64,
+    /// The column of vectors.
+    pub column: Option<String>,
+    /// The column that decides about splits.
+    pub group: Option<String>,
+    /// The share of records for validation.
+    pub validation: f64,
+    /// The share of records for the test.
+    pub test: f64,
+    /// Seed of the splits.
+    pub split_seed: u64,
+    /// How it is fitted.
+    pub options: HeadOptions,
+    /// Whether a head of this name is replaced.
+    pub replace: bool,
+}
+
+impl TrainHead {
+    /// The request as the engine takes it.
+    pub(super) fn request(&self, key: String) -> HeadRequest {
+        HeadRequest {
+            version: VersionRef::Number(self.version),
+            column: self.column.clone(),
+            group: self.group.clone(),
+            validation: self.validation,
+            test: self.test,
+            split_seed: self.split_seed,
+            options: self.options.clone(),
+            replace: self.replace,
+            key: Some(key),
+            ..HeadRequest::new(self.name.clone(), self.table.clone())
+        }
+    }
 }
 
 /// A load of spooled files.
@@ -129,6 +177,7 @@ impl JobRequest {
             Self::Gc { .. } => JobKind::Gc,
             Self::Verify { .. } => JobKind::Verify,
             Self::Snapshot { .. } => JobKind::Snapshot,
+            Self::TrainHead(_) => JobKind::TrainHead,
         }
     }
 
@@ -137,6 +186,7 @@ impl JobRequest {
     pub const fn table(&self) -> Option<&TableName> {
         match self {
             Self::Ingest(ingest) => Some(&ingest.table),
+            Self::TrainHead(head) => Some(&head.table),
             Self::Encode { table, .. }
             | Self::Index { table, .. }
             | Self::Snapshot { table, .. } => Some(table),
@@ -249,6 +299,21 @@ mod tests {
                 table: None,
                 all_versions: false,
             },
+            JobRequest::TrainHead(TrainHead {
+                name: "ss3".parse().unwrap(),
+                table: "t".parse().unwrap(),
+                version: 3,
+                column: None,
+                group: Some("structure".into()),
+                validation: 0.2,
+                test: 0.3,
+                split_seed: u64::MAX,
+                options: HeadOptions {
+                    learning_rate: 0.1 + 0.2,
+                    ..HeadOptions::default()
+                },
+                replace: true,
+            }),
         ];
         for request in requests {
             let text = serde_json::to_string(&request).unwrap();

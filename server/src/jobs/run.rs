@@ -109,5 +109,10 @@ pub(super) async fn run(
                 &created.snapshot,
             )))
         }
+        JobRequest::TrainHead(head) => {
+            let request = head.request(record.commit_key());
+            let record = engine.train_head(&request, task).await?;
+            Ok(Done::new(&wire::head(&record)))
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod embed;
+mod heads;
 mod help;
 mod ingest;
 mod pin;

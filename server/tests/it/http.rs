@@ -5,6 +5,7 @@ mod client;
 mod document;
 mod embed;
 mod errors;
+mod heads;
 mod jobs;
 mod path;
 mod server;

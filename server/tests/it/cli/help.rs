@@ -1,11 +1,14 @@
 use super::{Place, stderr};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 25] = [
     &["demo"],
     &["serve"],
     &["ingest"],
     &["encode"],
     &["encoders"],
+    &["train-head"],
+    &["predict"],
+    &["heads"],
     &["index"],
     &["search"],
     &["sql"],
