@@ -8,7 +8,6 @@ use arrow::record_batch::RecordBatch;
 use candle_core::Device;
 use penstock_types::{Kind, Pooling, columns};
 
-use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, Family, Weights};
 use crate::contacts::{ContactHead, Contacts};
 use crate::input::{Text, id_of};
@@ -20,6 +19,7 @@ use crate::model::transformer::packed::Packed;
 use crate::model::{Limits, Model, Parts, sequence};
 use crate::pool::{Rows, join};
 use crate::windows::{Window, batches, cover, windows};
+use crate::{EmbedError, Precision};
 
 /// Tokens of a batch on one core of a CPU: larger ones leave its caches.
 const CPU_TOKENS: usize = 2048;
@@ -56,7 +56,11 @@ pub(crate) struct Embedder {
 }
 
 impl Embedder {
-    pub(crate) fn load_on(checkpoint: &Checkpoint, device: &Device) -> Result<Self, EmbedError> {
+    pub(crate) fn load_on(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, EmbedError> {
         let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
         let family = checkpoint.config().family().map_err(fault)?;
         let expected = sequence::expected(checkpoint)?;
@@ -81,12 +85,12 @@ impl Embedder {
         fits(&parts, longest).map_err(fault)?;
         let layers = if device.is_cpu() {
             Layers::Cpu {
-                model: cpu::Transformer::load(&parts.source, longest)?,
+                model: cpu::Transformer::load(&parts.source, longest, precision)?,
                 spare: Mutex::default(),
             }
         } else {
             Layers::Gpu {
-                model: gpu::Transformer::load(&parts.source, longest, device)?,
+                model: gpu::Transformer::load(&parts.source, longest, device, precision)?,
                 budget: AtomicUsize::new(GPU_TOKENS),
             }
         };

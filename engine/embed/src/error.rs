@@ -69,11 +69,20 @@ pub enum EmbedError {
     },
     /// What follows the colon of an encoder's name.
     #[error(
-        "`{given}` after an encoder's name is no form: mean, cls, max, whole or none, and f32 or f16"
+        "`{given}` after an encoder's name is no form: mean, cls, max, whole or none; bf16 or int8 \
+         to compute in; f32 or f16 to store"
     )]
     Form {
         /// The word that was given.
         given: String,
+    },
+    /// The model is not computed in these numbers here.
+    #[error("there is no {given} of this model here: it has {known}")]
+    NoPrecision {
+        /// The numbers that were asked for.
+        given: crate::Precision,
+        /// What there is.
+        known: &'static str,
     },
     /// A query needs one vector, and the encoder gives one per item.
     #[error("{encoder} gives a vector for each residue or base, and a query needs one")]
@@ -193,6 +202,7 @@ impl EmbedError {
             | Self::ColumnType { .. }
             | Self::NoText { .. }
             | Self::Form { .. }
+            | Self::NoPrecision { .. }
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,

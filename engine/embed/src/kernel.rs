@@ -10,14 +10,19 @@
     reason = "vector instructions; each function checks its slices and the processor first"
 )]
 
+mod affine;
 mod attention;
+mod dots;
 mod isa;
 mod lanes;
 mod math;
+mod narrow;
 mod norm;
 mod product;
 
+pub(crate) use affine::Affine;
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
+pub(crate) use narrow::NarrowScratch;
 pub(crate) use norm::{Norm, NormKind};
 pub(crate) use product::{Activation, Linear, Output, gate, matmul};
 

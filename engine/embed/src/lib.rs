@@ -16,6 +16,7 @@ mod model;
 #[allow(unused, reason = "models beyond transformers are written in them")]
 mod ops;
 mod pool;
+pub mod precision;
 pub mod protein;
 mod registry;
 mod vectors;
@@ -29,5 +30,6 @@ pub use encoder::{Encoder, all, default_for, encode_sequence};
 pub use error::{EmbedError, MeshFault};
 pub use learned::Form;
 pub use mesh::MeshShape;
+pub use precision::Precision;
 pub use protein::ProteinKmer;
 pub use registry::{Available, Registry, RegistryOptions};

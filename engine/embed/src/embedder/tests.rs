@@ -71,7 +71,12 @@ impl Golden {
 }
 
 fn open(name: &str) -> Embedder {
-    Embedder::load_on(&Checkpoint::open(&folder(name)).unwrap(), &Device::Cpu).unwrap()
+    open_in(name, Precision::F32)
+}
+
+fn open_in(name: &str, precision: Precision) -> Embedder {
+    let checkpoint = Checkpoint::open(&folder(name)).unwrap();
+    Embedder::load_on(&checkpoint, &Device::Cpu, precision).unwrap()
 }
 
 fn cpu(embedder: &Embedder) -> &cpu::Transformer {
@@ -147,7 +152,8 @@ fn tensors_of_the_library_give_the_same() {
         let family = checkpoint.config().family().unwrap();
         let weights = Weights::open(checkpoint.weights(), sequence::prefix(family)).unwrap();
         let parts = sequence::parts(&checkpoint, &weights).unwrap();
-        let library = gpu::Transformer::load(&parts.source, 512, &Device::Cpu).unwrap();
+        let library =
+            gpu::Transformer::load(&parts.source, 512, &Device::Cpu, Precision::F32).unwrap();
         same(&library.forward(&batch).unwrap(), &kernels, SAME, name);
     }
 }
@@ -165,6 +171,65 @@ fn a_batch_equals_its_sequences_one_by_one() {
             }
         }
     }
+}
+
+/// The largest and the mean difference of two rows of numbers.
+fn apart(a: &[f32], b: &[f32]) -> (f32, f32) {
+    let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    let sum: f32 = differences.clone().sum();
+    (differences.fold(0.0, f32::max), sum / a.len() as f32)
+}
+
+#[test]
+fn lower_precisions_are_near_and_differ() {
+    for name in GOLDEN {
+        let (golden, full) = (Golden::read(name), open(name));
+        let batch = golden.batch();
+        let states = |embedder: &Embedder| {
+            let mut scratch = Scratch::default();
+            cpu(embedder)
+                .forward(&batch, &mut scratch, &mut Blind)
+                .to_vec()
+        };
+        let exact = states(&full);
+        let size = exact.iter().map(|x| x.abs()).sum::<f32>() / exact.len() as f32;
+        // Relative to the mean magnitude of a hidden state.
+        for (precision, most, usual) in
+            [(Precision::Bf16, 0.15, 0.02), (Precision::Int8, 0.5, 0.08)]
+        {
+            let (worst, mean) = apart(&states(&open_in(name, precision)), &exact);
+            assert!(
+                worst <= most * size && mean <= usual * size,
+                "{name} in {precision}: {worst}, on average {mean}, of {size}"
+            );
+            assert!(mean > 1e-5 * size, "{name} in {precision} is not rounded");
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_lower_precision_equals_its_sequences_one_by_one() {
+    for (name, precision) in [
+        ("esm2-odd", Precision::Bf16),
+        ("esm2-odd", Precision::Int8),
+        ("t5-gated", Precision::Bf16),
+        ("t5-gated", Precision::Int8),
+    ] {
+        let (golden, embedder) = (Golden::read(name), open_in(name, precision));
+        let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
+        let together = embedder.embed_all(&sequences, Pooling::None).unwrap();
+        for (sequence, vector) in sequences.iter().zip(together) {
+            let alone = embedder.embed_all(&[*sequence], Pooling::None).unwrap();
+            assert_eq!(alone[0], vector, "{name} in {precision}");
+        }
+    }
+}
+
+#[test]
+fn weights_have_one_digest_whatever_they_are_computed_in() {
+    let digests = Precision::ALL.map(|precision| open_in("esm2-odd", precision).digest);
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(digests[0], digests[2]);
 }
 
 #[test]

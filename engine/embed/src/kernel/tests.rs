@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+mod narrow;
+
 use super::product::{lane_width, padded};
 use super::*;
 

@@ -8,16 +8,16 @@ use candle_core::{DType, Tensor};
 
 use super::packed::Packed;
 use super::{
-    Affine, Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position,
-    Source, alibi_slopes, relative_bucket,
+    Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position, Source,
+    alibi_slopes, relative_bucket,
 };
-use crate::EmbedError;
 use crate::error::tensor;
 use crate::kernel::{
-    Attention, AttentionScratch, Linear, Norm, Output, RelativeBias, Rotary, gate, matmul,
+    Affine, Attention, AttentionScratch, NarrowScratch, Norm, Output, RelativeBias, Rotary, gate,
 };
+use crate::{EmbedError, Precision};
 
-type Block = super::Block<Norm, Linear>;
+type Block = super::Block<Norm, Affine>;
 
 struct Embedding {
     words: Vec<f32>,
@@ -48,6 +48,7 @@ pub(crate) struct Scratch {
     inner: Vec<f32>,
     maps: Vec<f32>,
     attention: AttentionScratch,
+    narrow: NarrowScratch,
 }
 
 /// Told of what passes by, for tests and for contact maps.
@@ -83,10 +84,11 @@ fn norm(weights: &NormWeights) -> Result<Norm, EmbedError> {
     })
 }
 
-fn linear(affine: &Affine) -> Result<Linear, EmbedError> {
+fn affine(precision: Precision, affine: &super::Affine) -> Result<Affine, EmbedError> {
     let (outputs, inputs) = affine.weight.dims2().map_err(tensor("reading a weight"))?;
     let bias = affine.bias.as_ref().map(numbers).transpose()?;
-    Ok(Linear::new(
+    Ok(Affine::new(
+        precision,
         &numbers(&affine.weight)?,
         bias.as_deref(),
         inputs,
@@ -138,10 +140,14 @@ impl Transformer {
     ///
     /// # Errors
     /// A tensor is missing or has another shape.
-    pub(crate) fn load(source: &Source<'_>, max_tokens: usize) -> Result<Self, EmbedError> {
+    pub(crate) fn load(
+        source: &Source<'_>,
+        max_tokens: usize,
+        precision: Precision,
+    ) -> Result<Self, EmbedError> {
         let architecture = source.architecture.clone();
         let blocks = (0..architecture.layers)
-            .map(|layer| (source.block)(layer)?.map(norm, linear))
+            .map(|layer| (source.block)(layer)?.map(norm, |map| affine(precision, map)))
             .collect::<Result<_, EmbedError>>()?;
         let rotary = match architecture.position {
             Position::Rotary(base) => {
@@ -246,7 +252,8 @@ impl Transformer {
             } else {
                 from
             };
-            matmul(from, width, rows, &block.qkv, to, 3 * inner, Output::Store);
+            let narrow = &mut scratch.narrow;
+            block.qkv.apply(from, width, to, Output::Store, narrow);
             if let Some(norm) = &block.query_norm {
                 norm.apply_in_place(to, 3 * inner);
             }
@@ -294,7 +301,8 @@ impl Transformer {
             .zip(scratch.context.chunks(step * inner))
         {
             let rows = hidden.len() / width;
-            matmul(context, inner, rows, &block.out, hidden, width, add);
+            let narrow = &mut scratch.narrow;
+            block.out.apply(context, inner, hidden, add, narrow);
             let from = if self.architecture.norm_first {
                 scratch.normed.resize(rows * width, 0.0);
                 block.feed_norm.apply(hidden, width, &mut scratch.normed);
@@ -309,14 +317,14 @@ impl Transformer {
             match self.architecture.feed_forward {
                 FeedForward::Plain(activation) => {
                     let output = Output::Activate(activation);
-                    matmul(from, width, rows, &block.up, up, wide, output);
+                    block.up.apply(from, width, up, output, narrow);
                 }
                 FeedForward::Gated(activation) => {
-                    matmul(from, width, rows, &block.up, up, wide, Output::Store);
+                    block.up.apply(from, width, up, Output::Store, narrow);
                     gate(up, wide / 2, activation);
                 }
             }
-            matmul(up, wide, rows, &block.down, hidden, width, add);
+            block.down.apply(up, wide, hidden, add, narrow);
             if !self.architecture.norm_first {
                 block.feed_norm.apply_in_place(hidden, width);
             }

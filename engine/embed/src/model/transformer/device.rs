@@ -1,7 +1,7 @@
 //! The encoder as Candle tensors: on a GPU, and on the CPU as what the kernels are tested against.
 //!
 //! Sequences of a batch are padded to the longest; they come sorted by length, so little is lost.
-//! Products run in the device's dtype (bf16 on CUDA), the residual stream, angles, norms and
+//! Products run in the precision that was asked for (f32 without TF32, or bf16), the residual stream, angles, norms and
 //! softmax in single precision.
 
 use candle_core::{D, DType, Device, IndexOp as _, Tensor};
@@ -11,9 +11,9 @@ use super::{
     Affine, Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position,
     Source, alibi_slopes, relative_bucket,
 };
-use crate::EmbedError;
 use crate::error::tensor;
 use crate::kernel::{Activation, NormKind};
+use crate::{EmbedError, Precision};
 
 /// A score that no softmax sees. Not infinity, which would make a row of padding NaN.
 const HIDDEN: f32 = -1e30;
@@ -106,11 +106,17 @@ impl Transformer {
         source: &Source<'_>,
         max_tokens: usize,
         device: &Device,
+        precision: Precision,
     ) -> Result<Self, EmbedError> {
-        let dtype = if device.is_cuda() {
-            DType::BF16
-        } else {
-            DType::F32
+        let dtype = match precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::Int8 => {
+                return Err(EmbedError::NoPrecision {
+                    given: precision,
+                    known: "f32 and bf16 on this device; int8 is computed on CPUs",
+                });
+            }
         };
         let architecture = source.architecture.clone();
         let blocks = (0..architecture.layers)
