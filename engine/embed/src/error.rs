@@ -120,6 +120,18 @@ pub enum EmbedError {
         /// The most that fit.
         longest: usize,
     },
+    /// One window of a sequence takes more memory than there is for a batch.
+    #[error(
+        "computing {tokens} tokens at once takes {needed} bytes, and {budget} are there for that"
+    )]
+    NoRoom {
+        /// Tokens of the window.
+        tokens: usize,
+        /// Bytes that all threads need for one such window each.
+        needed: usize,
+        /// Bytes that there are.
+        budget: usize,
+    },
     /// A checkpoint cannot be used.
     #[error("the checkpoint `{}` cannot be used: {fault}", folder.display())]
     Checkpoint {
@@ -181,6 +193,14 @@ impl EmbedError {
         }
     }
 
+    pub(crate) const fn no_room(tokens: usize, needed: usize, budget: usize) -> Self {
+        Self::NoRoom {
+            tokens,
+            needed,
+            budget,
+        }
+    }
+
     /// The device had no room for what was asked of it; less of it may fit.
     pub(crate) fn is_out_of_memory(&self) -> bool {
         match self {
@@ -206,7 +226,7 @@ impl EmbedError {
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
-            Self::TooLong { .. } => ErrorCode::LimitExceeded,
+            Self::TooLong { .. } | Self::NoRoom { .. } => ErrorCode::LimitExceeded,
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }

@@ -24,7 +24,7 @@ pub(crate) use affine::Affine;
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
 pub(crate) use narrow::NarrowScratch;
 pub(crate) use norm::{Norm, NormKind};
-pub(crate) use product::{Activation, Linear, Output, gate, matmul};
+pub(crate) use product::{Activation, Linear, Output, gate, lane_width, matmul, padded};
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,11 @@ pub mod dna;
 mod embedder;
 pub mod encoder;
 pub mod error;
+mod feed;
 mod input;
 mod kernel;
 mod learned;
+mod memory;
 pub mod mesh;
 mod model;
 #[allow(unused, reason = "models beyond transformers are written in them")]

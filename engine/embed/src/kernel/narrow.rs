@@ -109,6 +109,7 @@ pub(crate) struct NarrowScratch {
     scales: Vec<f32>,
 }
 
+#[cfg(test)]
 impl NarrowScratch {
     /// Bytes that it holds.
     pub(crate) fn bytes(&self) -> usize {
@@ -324,6 +325,8 @@ unsafe fn product<D: Dots, const R: usize>(
     let steps = linear.inputs.div_ceil(linear.number.in_word());
     let rows = to.len() / linear.outputs;
     scratch.words.resize(rows * steps);
+    let more = rows.saturating_sub(scratch.scales.len());
+    scratch.scales.reserve_exact(more);
     scratch.scales.resize(rows, 0.0);
     if steps > 0 {
         let words = scratch.words.as_mut_words().chunks_exact_mut(steps);

@@ -50,6 +50,8 @@ impl Aligned {
     pub(crate) fn resize(&mut self, len: usize) {
         let lines = len.div_ceil(16);
         if self.lines.len() < lines {
+            // No room over: the plan of the memory counts on it.
+            self.lines.reserve_exact(lines - self.lines.len());
             self.lines.resize(lines, Line([0.0; 16]));
         }
         self.len = len;
@@ -78,6 +80,7 @@ impl Aligned {
     }
 
     /// Bytes that it holds.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.lines.capacity() * size_of::<Line>()
     }

@@ -4,7 +4,6 @@ use rand_chacha::ChaCha8Rng;
 
 mod narrow;
 
-use super::product::{lane_width, padded};
 use super::*;
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {

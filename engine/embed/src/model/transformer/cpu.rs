@@ -15,6 +15,7 @@ use crate::error::tensor;
 use crate::kernel::{
     Affine, Attention, AttentionScratch, NarrowScratch, Norm, Output, RelativeBias, Rotary, gate,
 };
+use crate::memory::Shape;
 use crate::{EmbedError, Precision};
 
 type Block = super::Block<Norm, Affine>;
@@ -30,6 +31,7 @@ struct Embedding {
 /// A model in this processor's memory.
 pub(crate) struct Transformer {
     architecture: Architecture,
+    shape: Shape,
     embedding: Embedding,
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
@@ -49,6 +51,22 @@ pub(crate) struct Scratch {
     maps: Vec<f32>,
     attention: AttentionScratch,
     narrow: NarrowScratch,
+}
+
+impl Scratch {
+    /// Bytes that it holds, but for attention maps.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let buffers = [
+            &self.hidden,
+            &self.normed,
+            &self.qkv,
+            &self.context,
+            &self.inner,
+        ];
+        let numbers: usize = buffers.iter().map(|buffer| buffer.capacity()).sum();
+        numbers * size_of::<f32>() + self.attention.bytes() + self.narrow.bytes()
+    }
 }
 
 /// Told of what passes by, for tests and for contact maps.
@@ -146,7 +164,7 @@ impl Transformer {
         precision: Precision,
     ) -> Result<Self, EmbedError> {
         let architecture = source.architecture.clone();
-        let blocks = (0..architecture.layers)
+        let blocks: Vec<Block> = (0..architecture.layers)
             .map(|layer| (source.block)(layer)?.map(norm, |map| affine(precision, map)))
             .collect::<Result<_, EmbedError>>()?;
         let rotary = match architecture.position {
@@ -157,7 +175,9 @@ impl Transformer {
             }
             _ => None,
         };
+        let up = blocks.first().map_or(0, |block| block.up.outputs());
         Ok(Self {
+            shape: architecture.shape(up, precision),
             embedding: embedding(&source.embedding)?,
             blocks,
             final_norm: source.final_norm.as_ref().map(norm).transpose()?,
@@ -165,6 +185,11 @@ impl Transformer {
             bias: relative_bias(&architecture, max_tokens)?,
             architecture,
         })
+    }
+
+    /// What decides how much memory a batch takes.
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// The last hidden states of a batch: `[tokens, width]`.
@@ -196,7 +221,7 @@ impl Transformer {
         let embedding = &self.embedding;
         let tokens = batch.tokens();
         hidden.clear();
-        hidden.reserve(tokens.len() * width);
+        hidden.reserve_exact(tokens.len() * width);
         for range in batch.ranges() {
             let tokens = &tokens[range];
             let factor = embedding.token_dropout.map_or(1.0, |mask| {
@@ -227,26 +252,19 @@ impl Transformer {
         }
     }
 
-    /// Rows that go through a pass together: as many as leave room in a second-level cache of
-    /// half a megabyte, in whole tiles of every instruction set.
-    fn rows_at_once(&self, block: &Block) -> usize {
-        let widest = block.up.outputs().max(self.architecture.width);
-        (128 * 1024 / widest / 12 * 12).clamp(24, 192)
-    }
-
     fn queries_keys_values(&self, block: &Block, hidden: &[f32], scratch: &mut Scratch) {
         let width = self.architecture.width;
         let inner = self.architecture.heads * self.architecture.head_dim;
         let rows = hidden.len() / width;
-        scratch.qkv.resize(rows * 3 * inner, 0.0);
-        let step = self.rows_at_once(block);
+        size(&mut scratch.qkv, rows * 3 * inner);
+        let step = self.shape.rows_at_once();
         for (from, to) in hidden
             .chunks(step * width)
             .zip(scratch.qkv.chunks_mut(step * 3 * inner))
         {
             let rows = from.len() / width;
             let from = if self.architecture.norm_first {
-                scratch.normed.resize(rows * width, 0.0);
+                size(&mut scratch.normed, rows * width);
                 block.attention_norm.apply(from, width, &mut scratch.normed);
                 &scratch.normed
             } else {
@@ -268,7 +286,7 @@ impl Transformer {
             heads, head_dim, ..
         } = self.architecture;
         let inner = heads * head_dim;
-        scratch.context.resize(batch.tokens().len() * inner, 0.0);
+        size(&mut scratch.context, batch.tokens().len() * inner);
         let attention = Attention {
             heads,
             head_dim,
@@ -295,7 +313,7 @@ impl Transformer {
         let width = self.architecture.width;
         let inner = self.architecture.heads * self.architecture.head_dim;
         let add = Output::Add(self.architecture.residual_scale);
-        let step = self.rows_at_once(block);
+        let step = self.shape.rows_at_once();
         for (hidden, context) in hidden
             .chunks_mut(step * width)
             .zip(scratch.context.chunks(step * inner))
@@ -304,7 +322,7 @@ impl Transformer {
             let narrow = &mut scratch.narrow;
             block.out.apply(context, inner, hidden, add, narrow);
             let from = if self.architecture.norm_first {
-                scratch.normed.resize(rows * width, 0.0);
+                size(&mut scratch.normed, rows * width);
                 block.feed_norm.apply(hidden, width, &mut scratch.normed);
                 scratch.normed.as_slice()
             } else {
@@ -312,7 +330,7 @@ impl Transformer {
                 &*hidden
             };
             let wide = block.up.outputs();
-            scratch.inner.resize(rows * wide, 0.0);
+            size(&mut scratch.inner, rows * wide);
             let up = &mut scratch.inner;
             match self.architecture.feed_forward {
                 FeedForward::Plain(activation) => {
@@ -330,6 +348,12 @@ impl Transformer {
             }
         }
     }
+}
+
+/// Makes a buffer this long, with no room over: the plan of the memory counts on it.
+fn size(buffer: &mut Vec<f32>, numbers: usize) {
+    buffer.reserve_exact(numbers.saturating_sub(buffer.len()));
+    buffer.resize(numbers, 0.0);
 }
 
 fn add(row: &mut [f32], to: &[f32]) {
