@@ -105,6 +105,21 @@ struct Global {
     )]
     checkpoints: Option<PathBuf>,
 
+    /// Run trained models in worker processes, one for each GPU named here, such as 0,1
+    ///
+    /// Starts `penstock-worker`, which lies beside this program or in PATH; built with CUDA it
+    /// runs on the GPU, else on the CPU.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DEVICES",
+        env = "PENSTOCK_WORKERS",
+        value_delimiter = ',',
+        hide_short_help = true,
+        hide_env_values = true
+    )]
+    workers: Vec<String>,
+
     /// Endpoint of an S3-compatible service, such as http://127.0.0.1:9000
     #[arg(
         long,

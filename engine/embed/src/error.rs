@@ -132,6 +132,32 @@ pub enum EmbedError {
         /// Bytes that there are.
         budget: usize,
     },
+    /// A process that runs a model failed.
+    #[error("the worker for device {device} failed: {problem}")]
+    Worker {
+        /// The device that it was given.
+        device: String,
+        /// The code of the error that it met.
+        code: ErrorCode,
+        /// What it said last, or what is wrong with it.
+        problem: String,
+    },
+    /// A record needs more memory than may be used.
+    #[error(
+        "row {row} of the batch{} needs {bytes} bytes, and {budget} are allowed \
+         (memory_budget_bytes in the model's config.json)",
+        id.as_ref().map(|id| format!(" (`{id}`)")).unwrap_or_default()
+    )]
+    TooMuchMemory {
+        /// The row, from 0.
+        row: usize,
+        /// The record's id, where the batch carries it.
+        id: Option<String>,
+        /// What its layers need.
+        bytes: usize,
+        /// What is allowed.
+        budget: usize,
+    },
     /// A checkpoint cannot be used.
     #[error("the checkpoint `{}` cannot be used: {fault}", folder.display())]
     Checkpoint {
@@ -175,6 +201,9 @@ pub enum MeshFault {
         /// The vertex, from 0.
         vertex: usize,
     },
+    /// The model reads normals, and nothing gives them.
+    #[error("the model reads normals, and a mesh without faces has none")]
+    NoNormals,
     /// A position or triangle inside the list is null.
     #[error("a vertex or face is null")]
     Null,
@@ -226,8 +255,11 @@ impl EmbedError {
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
-            Self::TooLong { .. } | Self::NoRoom { .. } => ErrorCode::LimitExceeded,
+            Self::TooLong { .. } | Self::TooMuchMemory { .. } | Self::NoRoom { .. } => {
+                ErrorCode::LimitExceeded
+            }
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
+            Self::Worker { code, .. } => *code,
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }
     }

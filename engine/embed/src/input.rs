@@ -214,6 +214,16 @@ impl<'a> TripleLists<'a> {
         self.has_nulls
     }
 
+    /// How many triples a row has; none for a null.
+    pub(crate) fn count(&self, row: usize) -> usize {
+        match self.get(row) {
+            Some(Triples::F64(values)) => values.len() / 3,
+            Some(Triples::F32(values)) => values.len() / 3,
+            Some(Triples::I32(values)) => values.len() / 3,
+            None => 0,
+        }
+    }
+
     /// The numbers of a row, three by three; none for a null.
     pub(crate) fn get(&self, row: usize) -> Option<Triples<'a>> {
         if self.lists.is_null(row) {

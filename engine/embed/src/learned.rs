@@ -93,6 +93,20 @@ impl Form {
     }
 }
 
+impl Checkpoint {
+    /// Loads the weights, onto the device of this process. `name` is the encoder's, with its form
+    /// where it is not the usual one: `esm2_t6_8M:max`.
+    ///
+    /// # Errors
+    /// What follows a colon is no form, or none of this model's; the weights do not fit the
+    /// configuration.
+    pub fn encoder(&self, name: &str) -> Result<Arc<dyn Encoder>, EmbedError> {
+        let (short, form) = Form::split(name)?;
+        let loaded = Arc::new(Loaded::open(self.folder(), form.precision)?);
+        Ok(Arc::new(Learned::new(short, form, loaded, self.folder())?))
+    }
+}
+
 /// A checkpoint in memory, shared by the encoders of all its forms.
 pub(crate) struct Loaded {
     model: Box<dyn Model>,

@@ -17,6 +17,7 @@ pub mod mesh;
 mod model;
 #[allow(unused, reason = "models beyond transformers are written in them")]
 mod ops;
+mod points;
 mod pool;
 pub mod precision;
 pub mod protein;
@@ -24,6 +25,7 @@ mod registry;
 mod vectors;
 mod weights;
 mod windows;
+pub mod worker;
 
 pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use device::device;
@@ -35,3 +37,4 @@ pub use mesh::MeshShape;
 pub use precision::Precision;
 pub use protein::ProteinKmer;
 pub use registry::{Available, Registry, RegistryOptions};
+pub use worker::WorkerOptions;

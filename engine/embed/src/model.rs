@@ -1,13 +1,23 @@
 //! Trained models: their layers, their vocabularies, their checkpoints.
 
+mod caduceus;
+mod clouds;
+mod dgcnn;
 mod dnabert2;
 mod esm2;
 mod esmc;
+mod hyenadna;
+mod long;
+mod meshgraphnet;
 mod nucleotide;
+mod point_mae;
+mod pointnet2;
 pub(crate) mod sequence;
+mod surface;
 mod t5;
 pub(crate) mod tokens;
 pub(crate) mod transformer;
+mod transolver;
 
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
@@ -18,7 +28,9 @@ use crate::checkpoint::{Checkpoint, CheckpointFault, Family};
 use crate::embedder::Embedder;
 use crate::{EmbedError, Precision};
 
+use meshgraphnet::{MeshGraphNet, MeshGraphNetConfig};
 pub(crate) use sequence::{Limits, Parts};
+use transolver::{Transolver, TransolverConfig};
 
 /// A checkpoint in memory, ready to embed records. Shared between threads.
 pub(crate) trait Model: Send + Sync {
@@ -94,6 +106,14 @@ pub(crate) fn load(
         | Family::EsmC
         | Family::T5
         | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device, precision)?)),
+        Family::PointNet2 | Family::Dgcnn | Family::PointMae => {
+            Ok(Box::new(clouds::CloudModel::load_on(checkpoint, device)?))
+        }
+        Family::Transolver => Ok(Box::new(Transolver::load(checkpoint, device)?)),
+        Family::MeshGraphNet => Ok(Box::new(MeshGraphNet::load(checkpoint, device)?)),
+        Family::HyenaDna | Family::Caduceus => {
+            Ok(Box::new(long::LongModel::load(checkpoint, device)?))
+        }
     }
 }
 
@@ -122,6 +142,31 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
                 dim: config.hidden_size,
                 pooling: Pooling::Mean,
                 about: format!("{family}, {} layers", config.num_hidden_layers),
+            })
+        }
+        Family::PointNet2 | Family::Dgcnn | Family::PointMae => clouds::summary(checkpoint),
+        Family::MeshGraphNet => {
+            let config = MeshGraphNetConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
+        Family::Transolver => {
+            let config = TransolverConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
+        Family::HyenaDna | Family::Caduceus => {
+            let (dim, about) = long::summary(checkpoint)?;
+            Ok(Summary {
+                dim,
+                pooling: Pooling::Mean,
+                about,
             })
         }
     }

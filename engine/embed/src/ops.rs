@@ -5,11 +5,21 @@
 //! result depends on its own inputs alone, in a fixed order of adding, so neither the number of
 //! threads nor the other rows change a bit of it.
 
+mod attention;
 mod dense;
+mod grouped;
+mod rows;
 mod segment;
 
+pub(crate) use attention::attention;
 pub(crate) use dense::Dense;
+pub(crate) use grouped::{Groups, grouped};
+pub(crate) use rows::{RowNorm, SliceTokens, gather_sum, softmax_of};
 pub(crate) use segment::{Reduce, segment};
+
+use candle_core::Tensor;
+
+use crate::kernel::{Activation, LEAK};
 
 /// What Candle's functions give.
 pub(crate) type Candle<T> = Result<T, candle_core::Error>;
@@ -27,4 +37,15 @@ fn numbers<'a>(
         .contiguous_offsets()
         .ok_or_else(|| candle_core::Error::RequiresContiguous { op }.bt())?;
     Ok(&storage.as_slice::<f32>()?[from..to])
+}
+
+/// The function on any device, by the library.
+pub(crate) fn activate(x: &Tensor, activation: Activation) -> Candle<Tensor> {
+    match activation {
+        Activation::Gelu => x.gelu_erf(),
+        Activation::GeluTanh => x.gelu(),
+        Activation::Relu => x.relu(),
+        Activation::LeakyRelu => x.maximum(&(x * f64::from(LEAK))?),
+        Activation::Silu => x.silu(),
+    }
 }

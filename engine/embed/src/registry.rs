@@ -10,6 +10,7 @@ use crate::checkpoint::{Checkpoint, HubName, hub_folder};
 use crate::encoder::{self, Encoder};
 use crate::learned::{Form, Learned, Loaded};
 use crate::model;
+use crate::worker::{Pool, WorkerOptions};
 use crate::{EmbedError, Precision};
 
 /// A model that is loaded, is being loaded (then it is locked), or could not be.
@@ -32,6 +33,8 @@ pub struct RegistryOptions {
     pub hub_cache: Option<PathBuf>,
     /// Whether a name may also be the path of a folder. Not for names that come from a network.
     pub paths: bool,
+    /// The processes that run models, where this one does not.
+    pub workers: Option<WorkerOptions>,
 }
 
 /// A checkpoint that a registry can load by its name.
@@ -105,6 +108,14 @@ impl Registry {
         let key = (folder.clone(), form.name(&short));
         if let Some(encoder) = lock(&self.encoders).get(&key) {
             return Ok(Arc::clone(encoder));
+        }
+        if let Some(workers) = &self.options.workers {
+            let pool = Pool::start(workers, &folder, &short, form)
+                .map_err(|error| self.placeless(error, &short))?;
+            let encoder: Arc<dyn Encoder> = Arc::new(pool);
+            // Of two that were started at once, the first one stays.
+            let mut encoders = lock(&self.encoders);
+            return Ok(Arc::clone(encoders.entry(key).or_insert(encoder)));
         }
         // Each model has its own lock, held while it is loaded: two requests do not load the same
         // weights, and those for other models do not wait.

@@ -16,11 +16,20 @@ pub struct Environment {
     /// The cache of the Hugging Face hub: `HF_HUB_CACHE`, else `HF_HOME/hub`, else
     /// `~/.cache/huggingface/hub`.
     pub hub_cache: Option<PathBuf>,
+    /// The program `penstock-worker` beside this one, else by its name in `PATH`.
+    pub worker: PathBuf,
     /// `NO_COLOR` is set and not empty: no colours.
     pub no_color: bool,
     /// `PENSTOCK_LOG`: what is logged, in the syntax of tracing's `EnvFilter`.
     pub log: Option<String>,
 }
+
+/// The file name of the program that runs a model for one GPU.
+const WORKER: &str = if cfg!(windows) {
+    "penstock-worker.exe"
+} else {
+    "penstock-worker"
+};
 
 impl Environment {
     /// Reads the process environment. Called by `main` alone.
@@ -40,6 +49,11 @@ impl Environment {
                 });
                 Some(home?.join("hub"))
             }),
+            worker: std::env::current_exe()
+                .ok()
+                .and_then(|program| Some(program.parent()?.join(WORKER)))
+                .filter(|program| program.is_file())
+                .unwrap_or_else(|| PathBuf::from(WORKER)),
             no_color: get("NO_COLOR").is_some(),
             log: get("PENSTOCK_LOG"),
         }

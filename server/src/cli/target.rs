@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use penstock::encoding::{Registry, RegistryOptions};
+use penstock::encoding::{Registry, RegistryOptions, WorkerOptions};
 use penstock::store::StoreOptions;
 use penstock::{Engine, EngineOptions};
 use penstock_client::Client;
@@ -77,6 +77,10 @@ impl Context<'_> {
             root: self.global.checkpoints.clone(),
             hub_cache: self.environment.hub_cache.clone(),
             paths: names == Names::Paths,
+            workers: (!self.global.workers.is_empty()).then(|| WorkerOptions {
+                program: self.environment.worker.clone(),
+                devices: self.global.workers.clone(),
+            }),
         })
     }
 

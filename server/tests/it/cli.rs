@@ -5,6 +5,7 @@ mod embed;
 mod help;
 mod ingest;
 mod pin;
+mod resume;
 mod search;
 mod serve;
 mod tables;

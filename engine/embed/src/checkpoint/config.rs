@@ -26,6 +26,20 @@ pub(crate) enum Family {
     T5,
     /// DNABERT-2.
     DnaBert2,
+    /// PointNet++.
+    PointNet2,
+    /// DGCNN.
+    Dgcnn,
+    /// Point-MAE.
+    PointMae,
+    /// Transolver.
+    Transolver,
+    /// `MeshGraphNet`.
+    MeshGraphNet,
+    /// `HyenaDNA`.
+    HyenaDna,
+    /// Caduceus, of either form.
+    Caduceus,
 }
 
 impl Family {
@@ -42,11 +56,20 @@ impl Family {
         )
     }
 
-    /// What its sequences are.
+    /// What its records are.
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Esm2 | Self::EsmC | Self::T5 => Kind::Protein,
-            Self::NucleotideV1 | Self::NucleotideV2 | Self::DnaBert2 => Kind::Dna,
+            Self::PointNet2
+            | Self::Dgcnn
+            | Self::PointMae
+            | Self::Transolver
+            | Self::MeshGraphNet => Kind::Mesh,
+            Self::NucleotideV1
+            | Self::NucleotideV2
+            | Self::DnaBert2
+            | Self::HyenaDna
+            | Self::Caduceus => Kind::Dna,
         }
     }
 }
@@ -60,13 +83,21 @@ impl fmt::Display for Family {
             Self::EsmC => "ESM C protein language model",
             Self::T5 => "T5 protein encoder",
             Self::DnaBert2 => "DNABERT-2",
+            Self::PointNet2 => "PointNet++",
+            Self::Dgcnn => "DGCNN",
+            Self::PointMae => "Point-MAE",
+            Self::Transolver => "Transolver",
+            Self::MeshGraphNet => "MeshGraphNet",
+            Self::HyenaDna => "HyenaDNA",
+            Self::Caduceus => "Caduceus",
         })
     }
 }
 
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
-                     ProstT5) and bert with ALiBi (DNABERT-2)";
+                     ProstT5), bert with ALiBi (DNABERT-2), hyenadna, caduceus, \
+                     pointnet2 (PointNet++), dgcnn, point-mae, transolver and meshgraphnet";
 
 /// What `config.json` says. Each family reads its own keys.
 #[derive(Debug, Clone)]
@@ -102,16 +133,29 @@ impl Config {
             "ESMplusplus" | "esmc" => Ok(Family::EsmC),
             "t5" => Ok(Family::T5),
             "bert" if self.has("alibi_starting_size") => Ok(Family::DnaBert2),
-            other => {
-                let architecture = self.json.pointer("/architectures/0");
-                Err(CheckpointFault::UnknownModel {
-                    given: match (other, architecture.and_then(Value::as_str)) {
-                        ("", Some(architecture)) => architecture.to_owned(),
-                        _ => other.to_owned(),
-                    },
-                    known: KNOWN,
-                })
-            }
+            "pointnet2" => Ok(Family::PointNet2),
+            "dgcnn" => Ok(Family::Dgcnn),
+            "point-mae" => Ok(Family::PointMae),
+            "transolver" => Ok(Family::Transolver),
+            "meshgraphnet" => Ok(Family::MeshGraphNet),
+            "hyenadna" => Ok(Family::HyenaDna),
+            "caduceus" => Ok(Family::Caduceus),
+            _ => Err(self.unknown()),
+        }
+    }
+
+    /// That no model of this build has such a configuration.
+    pub(crate) fn unknown(&self) -> CheckpointFault {
+        let architecture = self.json.pointer("/architectures/0");
+        CheckpointFault::UnknownModel {
+            given: match (
+                self.text("model_type"),
+                architecture.and_then(Value::as_str),
+            ) {
+                (None | Some(""), Some(architecture)) => architecture.to_owned(),
+                (model_type, _) => model_type.unwrap_or_default().to_owned(),
+            },
+            known: KNOWN,
         }
     }
 

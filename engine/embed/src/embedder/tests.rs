@@ -254,6 +254,43 @@ fn pooling_on_a_device_equals_pooling_on_the_host() {
 }
 
 #[test]
+fn a_device_computes_in_what_it_is_told() {
+    let golden = Golden::read("esm2");
+    let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
+    let host = open_in("esm2", Precision::Bf16);
+    let device = on_tensors("esm2", Precision::Bf16);
+    let full = open("esm2").embed_all(&sequences, Pooling::Mean).unwrap();
+    let a = host.embed_all(&sequences, Pooling::Mean).unwrap().concat();
+    let b = device
+        .embed_all(&sequences, Pooling::Mean)
+        .unwrap()
+        .concat();
+    let (_, rounding) = apart(&a, &full.concat());
+    let (_, between) = apart(&a, &b);
+    // The host keeps attention in single precision, the device does not: they differ by no more
+    // than rounding does.
+    assert!(
+        rounding > 1e-5 && between < 4.0 * rounding,
+        "{rounding}, {between}"
+    );
+    let checkpoint = Checkpoint::open(&folder("esm2")).unwrap();
+    let family = checkpoint.config().family().unwrap();
+    let weights = Weights::open(checkpoint.weights(), sequence::prefix(family)).unwrap();
+    let parts = sequence::parts(&checkpoint, &weights).unwrap();
+    let refused = gpu::Transformer::load(&parts.source, 512, &Device::Cpu, Precision::Int8);
+    assert!(matches!(refused, Err(EmbedError::NoPrecision { .. })));
+}
+
+#[test]
+fn models_of_one_precision_refuse_others() {
+    let checkpoint = Checkpoint::open(&folder("meshgraphnet")).unwrap();
+    for precision in [Precision::Bf16, Precision::Int8] {
+        let refused = crate::model::load(&checkpoint, &Device::Cpu, precision).map(|_| ());
+        assert!(matches!(refused, Err(EmbedError::NoPrecision { .. })));
+    }
+}
+
+#[test]
 fn a_window_larger_than_the_memory_is_refused() {
     let embedder = on_tensors("esm2", Precision::F32);
     let Layers::Gpu { model, budget } = &embedder.layers else {

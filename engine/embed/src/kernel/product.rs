@@ -29,9 +29,14 @@ pub(crate) enum Activation {
     GeluTanh,
     /// `max(x, 0)`.
     Relu,
+    /// `max(x, 0.2 x)`.
+    LeakyRelu,
     /// `x * sigmoid(x)`.
     Silu,
 }
+
+/// What a leaky ReLU keeps of what is below zero.
+pub(crate) const LEAK: f32 = 0.2;
 
 /// One cache line, so that a vector never straddles two.
 #[derive(Debug, Clone, Copy)]
@@ -314,12 +319,13 @@ pub(super) unsafe fn finish<S: Lanes, const R: usize, const N: usize>(
 }
 
 #[inline(always)]
-unsafe fn activate<S: Lanes>(x: S::V, activation: Activation) -> S::V {
+pub(super) unsafe fn activate<S: Lanes>(x: S::V, activation: Activation) -> S::V {
     unsafe {
         match activation {
             Activation::Gelu => math::gelu::<S>(x),
             Activation::GeluTanh => math::gelu_tanh::<S>(x),
             Activation::Relu => S::max(x, S::zero()),
+            Activation::LeakyRelu => S::max(x, S::mul(x, S::splat(LEAK))),
             Activation::Silu => math::silu::<S>(x),
         }
     }

@@ -6,7 +6,7 @@ use super::tokens::Tokenizer;
 use super::transformer::Source;
 use super::{dnabert2, esm2, esmc, nucleotide, t5};
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, Expected, Family, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, Family, Weights};
 
 /// What a model's file makes of a checkpoint.
 pub(crate) struct Parts<'a> {
@@ -38,6 +38,7 @@ pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> 
             Family::EsmC => esmc::expected(config),
             Family::T5 => t5::expected(config),
             Family::DnaBert2 => dnabert2::expected(config),
+            other => Err(no_sequences(other)),
         }
     };
     expected().map_err(|fault| EmbedError::checkpoint(checkpoint.folder(), fault))
@@ -47,8 +48,8 @@ pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> 
 pub(crate) const fn prefix(family: Family) -> &'static str {
     match family {
         Family::Esm2 | Family::NucleotideV1 | Family::NucleotideV2 => "esm.",
-        Family::EsmC | Family::T5 => "",
         Family::DnaBert2 => "bert.",
+        _ => "",
     }
 }
 
@@ -67,5 +68,17 @@ pub(crate) fn parts<'a>(
         Family::EsmC => esmc::parts(checkpoint, weights),
         Family::T5 => t5::parts(checkpoint, weights),
         Family::DnaBert2 => dnabert2::parts(checkpoint, weights),
+        other => Err(EmbedError::checkpoint(
+            checkpoint.folder(),
+            no_sequences(other),
+        )),
+    }
+}
+
+/// A model that reads other records.
+fn no_sequences(family: Family) -> CheckpointFault {
+    CheckpointFault::UnknownModel {
+        given: family.to_string(),
+        known: "models of sequences",
     }
 }

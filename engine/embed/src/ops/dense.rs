@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Candle, SHARED_OUT, numbers};
+use super::{Candle, SHARED_OUT, activate, numbers};
 use crate::kernel::{Activation, Linear, Output, matmul};
 use crate::model::transformer::Affine;
 
@@ -75,11 +75,28 @@ impl Dense {
         };
         match self.activation {
             None => Ok(y),
-            Some(Activation::Gelu) => y.gelu_erf(),
-            Some(Activation::GeluTanh) => y.gelu(),
-            Some(Activation::Relu) => y.relu(),
-            Some(Activation::Silu) => y.silu(),
+            Some(activation) => activate(&y, activation),
         }
+    }
+}
+
+impl Dense {
+    /// Numbers of a row of the result.
+    pub(crate) const fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Rows side by side to rows side by side, on the calling thread; false where the map is not
+    /// on the CPU.
+    pub(super) fn apply_rows(&self, from: &[f32], to: &mut [f32]) -> bool {
+        let Place::Cpu(linear) = &self.place else {
+            return false;
+        };
+        let (inputs, outputs) = (linear.inputs(), self.outputs);
+        let rows = to.len() / outputs.max(1);
+        let output = self.activation.map_or(Output::Store, Output::Activate);
+        matmul(from, inputs, rows, linear, to, outputs, output);
+        true
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{PROTEINS, Place, corpus, keys};
 
-fn golden(name: &str) -> String {
+pub(super) fn golden(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/reference/golden");
     folder.join(name).to_str().unwrap().to_owned()
 }

@@ -14,9 +14,9 @@ use super::{
     Source, alibi_slopes, relative_bucket,
 };
 use crate::error::tensor;
-use crate::kernel::{Activation, NormKind};
+use crate::kernel::NormKind;
 use crate::memory::Shape;
-use crate::ops::Candle;
+use crate::ops::{Candle, activate};
 use crate::{EmbedError, Precision};
 
 /// A score that no softmax sees. Not infinity, which would make a row of padding NaN.
@@ -91,15 +91,6 @@ impl Norm {
             }
             NormKind::Rms => candle_nn::ops::rms_norm(&x, &self.weight, self.epsilon),
         }
-    }
-}
-
-fn activate(x: &Tensor, activation: Activation) -> Candle<Tensor> {
-    match activation {
-        Activation::Gelu => x.gelu_erf(),
-        Activation::GeluTanh => x.gelu(),
-        Activation::Relu => x.relu(),
-        Activation::Silu => x.silu(),
     }
 }
 
