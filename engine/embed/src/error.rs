@@ -84,11 +84,20 @@ pub enum EmbedError {
     },
     /// What follows the colon of an encoder's name.
     #[error(
-        "`{given}` after an encoder's name is no form: mean, cls, max, whole or none, and f32 or f16"
+        "`{given}` after an encoder's name is no form: mean, cls, max, whole or none; bf16 or int8 \
+         to compute in; f32 or f16 to store"
     )]
     Form {
         /// The word that was given.
         given: String,
+    },
+    /// The model is not computed in these numbers here.
+    #[error("there is no {given} of this model here: it has {known}")]
+    NoPrecision {
+        /// The numbers that were asked for.
+        given: crate::Precision,
+        /// What there is.
+        known: &'static str,
     },
     /// A query needs one vector, and the encoder gives one per item.
     #[error("{encoder} gives a vector for each residue or base, and a query needs one")]
@@ -125,6 +134,18 @@ pub enum EmbedError {
         given: usize,
         /// The most that fit.
         longest: usize,
+    },
+    /// One window of a sequence takes more memory than there is for a batch.
+    #[error(
+        "computing {tokens} tokens at once takes {needed} bytes, and {budget} are there for that"
+    )]
+    NoRoom {
+        /// Tokens of the window.
+        tokens: usize,
+        /// Bytes that all threads need for one such window each.
+        needed: usize,
+        /// Bytes that there are.
+        budget: usize,
     },
     /// A process that runs a model failed.
     #[error("the worker for device {device} failed: {problem}")]
@@ -250,6 +271,14 @@ impl EmbedError {
         }
     }
 
+    pub(crate) const fn no_room(tokens: usize, needed: usize, budget: usize) -> Self {
+        Self::NoRoom {
+            tokens,
+            needed,
+            budget,
+        }
+    }
+
     /// The device had no room for what was asked of it; less of it may fit.
     pub(crate) fn is_out_of_memory(&self) -> bool {
         match self {
@@ -271,11 +300,14 @@ impl EmbedError {
             | Self::ColumnType { .. }
             | Self::NoText { .. }
             | Self::Form { .. }
+            | Self::NoPrecision { .. }
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
             Self::Head(fault) => fault.code(),
-            Self::TooLong { .. } | Self::TooMuchMemory { .. } => ErrorCode::LimitExceeded,
+            Self::TooLong { .. } | Self::TooMuchMemory { .. } | Self::NoRoom { .. } => {
+                ErrorCode::LimitExceeded
+            }
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Worker { code, .. } => *code,
             Self::Hub { fault, .. } => fault.code(),

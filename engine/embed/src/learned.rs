@@ -18,18 +18,22 @@ use crate::checkpoint::{Checkpoint, CheckpointFault};
 use crate::encoder::Encoder;
 use crate::input::row_keys;
 use crate::model::{self, Model};
-use crate::{EmbedError, device};
+use crate::{EmbedError, Precision, device};
 
 /// Bytes of pooled vectors kept to answer for sequences that come again.
 const REMEMBERED: usize = 64 << 20;
 
 /// What an encoder gives for a record, as it is written after a checkpoint's name:
-/// `esm2_t6_8M`, `esm2_t6_8M:max`, `esm2_t6_8M:none:f16`.
+/// `esm2_t6_8M`, `esm2_t6_8M:max`, `esm2_t6_8M:bf16`, `esm2_t6_8M:none:int8:f16`. `f32` and `f16`
+/// are what is stored, `bf16` and `int8` what is computed with; a vector computed with one is not
+/// that computed with another, so both are part of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
     /// How the vectors of items become one; [`Pooling::None`] keeps one per item. None: as the
     /// model usually does.
     pub pooling: Option<Pooling>,
+    /// The numbers that the model's products are computed in.
+    pub precision: Precision,
     /// Element type of what is stored.
     pub dtype: DType,
 }
@@ -38,6 +42,7 @@ impl Default for Form {
     fn default() -> Self {
         Self {
             pooling: None,
+            precision: Precision::F32,
             dtype: DType::F32,
         }
     }
@@ -53,13 +58,16 @@ impl Form {
         let alone = parts.next().unwrap_or_default();
         let mut form = Self::default();
         for part in parts {
-            match part.parse::<Pooling>() {
-                Ok(pooling) => form.pooling = Some(pooling),
-                _ => {
-                    form.dtype = part.parse().map_err(|_| EmbedError::Form {
-                        given: part.to_owned(),
-                    })?;
-                }
+            if let Ok(pooling) = part.parse() {
+                form.pooling = Some(pooling);
+            } else if let Ok(dtype) = part.parse() {
+                form.dtype = dtype;
+            } else if let Ok(precision) = part.parse() {
+                form.precision = precision;
+            } else {
+                return Err(EmbedError::Form {
+                    given: part.to_owned(),
+                });
             }
         }
         Ok((alone, form))
@@ -72,6 +80,10 @@ impl Form {
         if let Some(pooling) = self.pooling {
             name.push(':');
             name.push_str(pooling.as_str());
+        }
+        if self.precision != Self::default().precision {
+            name.push(':');
+            name.push_str(self.precision.as_str());
         }
         if self.dtype != Self::default().dtype {
             name.push(':');
@@ -90,7 +102,7 @@ impl Checkpoint {
     /// configuration.
     pub fn encoder(&self, name: &str) -> Result<Arc<dyn Encoder>, EmbedError> {
         let (short, form) = Form::split(name)?;
-        let loaded = Arc::new(Loaded::open(self.folder())?);
+        let loaded = Arc::new(Loaded::open(self.folder(), form.precision)?);
         Ok(Arc::new(Learned::new(short, form, loaded, self.folder())?))
     }
 }
@@ -103,10 +115,10 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Loads a checkpoint onto the device of this process.
-    pub(crate) fn open(folder: &Path) -> Result<Self, EmbedError> {
+    pub(crate) fn open(folder: &Path, precision: Precision) -> Result<Self, EmbedError> {
         let checkpoint = Checkpoint::open(folder)?;
         Ok(Self {
-            model: model::load(&checkpoint, device())?,
+            model: model::load(&checkpoint, device(), precision)?,
             licence: checkpoint.licence().map(str::to_owned),
         })
     }
@@ -315,3 +327,6 @@ impl Encoder for Learned {
         Ok(Arc::new(self.lists(values, nulls)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

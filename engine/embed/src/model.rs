@@ -24,9 +24,9 @@ use arrow::record_batch::RecordBatch;
 use candle_core::Device;
 use penstock_types::{Kind, Pooling};
 
-use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, Family};
 use crate::embedder::Embedder;
+use crate::{EmbedError, Precision};
 
 use meshgraphnet::{MeshGraphNet, MeshGraphNetConfig};
 pub(crate) use sequence::{Limits, Parts};
@@ -82,19 +82,30 @@ pub(crate) trait Model: Send + Sync {
 /// Loads the model of a checkpoint onto a device.
 ///
 /// # Errors
-/// The weights do not fit the configuration, or cannot be read.
-pub(crate) fn load(checkpoint: &Checkpoint, device: &Device) -> Result<Box<dyn Model>, EmbedError> {
+/// The weights do not fit the configuration, or cannot be read; the model is not computed in this
+/// precision here.
+pub(crate) fn load(
+    checkpoint: &Checkpoint,
+    device: &Device,
+    precision: Precision,
+) -> Result<Box<dyn Model>, EmbedError> {
     let family = checkpoint
         .config()
         .family()
         .map_err(|fault| EmbedError::checkpoint(checkpoint.folder(), fault))?;
+    if precision != Precision::F32 && !family.is_transformer() {
+        return Err(EmbedError::NoPrecision {
+            given: precision,
+            known: "f32",
+        });
+    }
     match family {
         Family::Esm2
         | Family::NucleotideV1
         | Family::NucleotideV2
         | Family::EsmC
         | Family::T5
-        | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device)?)),
+        | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device, precision)?)),
         Family::PointNet2 | Family::Dgcnn | Family::PointMae => {
             Ok(Box::new(clouds::CloudModel::load_on(checkpoint, device)?))
         }

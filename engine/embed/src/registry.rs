@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use penstock_types::{Kind, Pooling};
 
-use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault, HubName, hub_folder};
 use crate::encoder::{self, Encoder};
 use crate::hub::{Download, HubFault};
 use crate::learned::{Form, Learned, Loaded};
 use crate::model;
 use crate::worker::{Pool, WorkerOptions};
+use crate::{EmbedError, Precision};
 
 /// A model that is loaded, is being loaded (then it is locked), or could not be.
 type Loading = Arc<Mutex<Option<Arc<Loaded>>>>;
@@ -21,7 +21,7 @@ type Loading = Arc<Mutex<Option<Arc<Loaded>>>>;
 #[derive(Default)]
 pub struct Registry {
     options: RegistryOptions,
-    models: Mutex<HashMap<PathBuf, Loading>>,
+    models: Mutex<HashMap<(PathBuf, Precision), Loading>>,
     encoders: Mutex<HashMap<(PathBuf, String), Arc<dyn Encoder>>>,
 }
 
@@ -138,14 +138,18 @@ impl Registry {
         }
         // Each model has its own lock, held while it is loaded: two requests do not load the same
         // weights, and those for other models do not wait.
-        let cell = Arc::clone(lock(&self.models).entry(folder.clone()).or_default());
+        let cell = Arc::clone(
+            lock(&self.models)
+                .entry((folder.clone(), form.precision))
+                .or_default(),
+        );
         let model = {
             let mut held = lock(&cell);
             match &*held {
                 Some(model) => Arc::clone(model),
                 None => {
                     let loaded = self
-                        .load(&folder, hub)
+                        .load(&folder, hub, form.precision)
                         .map_err(|error| self.placeless(error, &short));
                     Arc::clone(held.insert(Arc::new(loaded?)))
                 }
@@ -157,10 +161,15 @@ impl Registry {
     }
 
     /// Loads a checkpoint, and first completes it where that fails for want of a file.
-    fn load(&self, folder: &Path, hub: Option<HubName<'_>>) -> Result<Loaded, EmbedError> {
-        match Loaded::open(folder) {
+    fn load(
+        &self,
+        folder: &Path,
+        hub: Option<HubName<'_>>,
+        precision: Precision,
+    ) -> Result<Loaded, EmbedError> {
+        match Loaded::open(folder, precision) {
             Err(error) => match self.to_complete(&error, folder, hub) {
-                Some(hub) => Loaded::open(&self.download(hub)?),
+                Some(hub) => Loaded::open(&self.download(hub)?, precision),
                 None => Err(error),
             },
             loaded => loaded,
@@ -303,9 +312,13 @@ impl Registry {
                 let kind = checkpoint.config().family().ok()?.kind();
                 let summary = model::summary(&checkpoint).ok()?;
                 let folder = entry.path().canonicalize().ok()?;
-                let cell = lock(&self.models).get(&folder).cloned();
-                // One that is being loaded is not waited for.
-                let loaded = cell.and_then(|cell| cell.try_lock().ok()?.clone());
+                // Whatever it computes in, its weights are the same. One that is being loaded is
+                // not waited for.
+                let models = lock(&self.models);
+                let mut cells = Precision::ALL
+                    .into_iter()
+                    .filter_map(|precision| models.get(&(folder.clone(), precision)));
+                let loaded = cells.find_map(|cell| cell.try_lock().ok()?.clone());
                 Some(Available {
                     name: entry.file_name().to_string_lossy().into_owned(),
                     dim: summary.dim,

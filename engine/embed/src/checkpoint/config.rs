@@ -43,6 +43,19 @@ pub(crate) enum Family {
 }
 
 impl Family {
+    /// Whether it is computed as `model::transformer`, which has several precisions.
+    pub(crate) const fn is_transformer(self) -> bool {
+        matches!(
+            self,
+            Self::Esm2
+                | Self::NucleotideV1
+                | Self::NucleotideV2
+                | Self::EsmC
+                | Self::T5
+                | Self::DnaBert2
+        )
+    }
+
     /// What its records are.
     pub(crate) const fn kind(self) -> Kind {
         match self {

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::product::{lane_width, padded};
+mod narrow;
+
 use super::*;
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {

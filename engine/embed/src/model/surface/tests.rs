@@ -31,7 +31,7 @@ pub(in crate::model) fn checkpoint(name: &str) -> Checkpoint {
 }
 
 pub(in crate::model) fn open(name: &str) -> Box<dyn Model> {
-    model::load(&checkpoint(name), &Device::Cpu).unwrap()
+    model::load(&checkpoint(name), &Device::Cpu, crate::Precision::F32).unwrap()
 }
 
 /// A checkpoint whose configuration was changed.
@@ -46,7 +46,11 @@ pub(in crate::model) fn changed(
     std::fs::write(place.join("config.json"), config.to_string()).unwrap();
     let weights = "model.safetensors";
     std::fs::copy(folder(name).join(weights), place.join(weights)).unwrap();
-    model::load(&Checkpoint::open(place)?, &Device::Cpu)
+    model::load(
+        &Checkpoint::open(place)?,
+        &Device::Cpu,
+        crate::Precision::F32,
+    )
 }
 
 /// A folder that goes when the value does.
