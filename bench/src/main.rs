@@ -1,11 +1,15 @@
 //! Measurements. `cargo run --release -p penstock-bench -- NAME` prints one table; the figures
 //! that were measured are in `bench/README.md`.
 
+mod embed;
+mod fasta;
+mod homology;
 mod ingest;
 mod machine;
 mod pull;
 mod read;
 mod search;
+mod shapes;
 
 use std::path::PathBuf;
 
@@ -38,6 +42,39 @@ enum Bench {
         /// Files; the larger ones of the corpus where none is given.
         paths: Vec<PathBuf>,
     },
+    /// Residues per second of protein models with random weights, beside PyTorch.
+    Embed {
+        /// A FASTA file of proteins; the corpus's where none is given.
+        path: Option<PathBuf>,
+        /// Proteins, from all over the file.
+        #[arg(long, default_value_t = 500)]
+        records: usize,
+        /// Published shapes of ESM-2, of which checkpoints are made.
+        #[arg(long, value_delimiter = ',', default_value = "8M,35M,150M")]
+        shapes: Vec<String>,
+        /// Folders of checkpoints, beside the shapes.
+        #[arg(long)]
+        checkpoint: Vec<PathBuf>,
+        /// Forms of the encoder, as they stand after its name; the usual one is empty.
+        #[arg(long, value_delimiter = ',', default_value = "")]
+        forms: Vec<String>,
+        /// PyTorch with transformers on the same weights, in an environment that is set up for it.
+        #[arg(long)]
+        peer: bool,
+    },
+    /// How well encoders find relatives among SCOPe domains, all against all.
+    ///
+    /// Takes the encoders that need no download, and the checkpoints under PENSTOCK_CHECKPOINTS.
+    Homology {
+        /// A FASTA file of domains; the corpus's where none is given.
+        path: Option<PathBuf>,
+        /// Their ids and SCOPe families, a line each; the corpus's where none is given.
+        #[arg(long)]
+        labels: Option<PathBuf>,
+        /// MMseqs2 on the same queries; it has to be installed.
+        #[arg(long)]
+        peer: bool,
+    },
     /// Exact and indexed search: recall@10 and latency.
     Search {
         /// A FASTA file of proteins; the corpus's where none is given.
@@ -67,6 +104,27 @@ async fn main() -> anyhow::Result<()> {
         } => ingest::run(megabytes, !no_encode).await,
         Bench::Read { paths } if paths.is_empty() => read::run(&READ.map(corpus)),
         Bench::Read { paths } => read::run(&paths),
+        Bench::Embed {
+            path,
+            records,
+            shapes,
+            checkpoint,
+            forms,
+            peer,
+        } => embed::run(&embed::Options {
+            sequences: path.unwrap_or_else(|| corpus("protein/scope40.fasta")),
+            records,
+            shapes,
+            checkpoints: checkpoint,
+            forms,
+            peer,
+        }),
+        Bench::Homology { path, labels, peer } => homology::run(
+            &path.unwrap_or_else(|| corpus("protein/scope40.fasta")),
+            &labels.unwrap_or_else(|| corpus("protein/scope40_labels.txt")),
+            std::env::var_os("PENSTOCK_CHECKPOINTS").map(Into::into),
+            peer,
+        ),
         Bench::Search { path, queries } => {
             let path = path.unwrap_or_else(|| corpus("protein/scope40.fasta"));
             search::run(path, queries).await

@@ -61,6 +61,12 @@ pub struct JobProgress {
     pub rows: u64,
     /// Rows to do.
     pub total_rows: u64,
+    /// Residues, bases or vertices encoded.
+    #[serde(default)]
+    pub items: u64,
+    /// Which of these; empty where nothing is encoded.
+    #[serde(default)]
+    pub item: String,
     /// Bytes of input read.
     pub bytes: u64,
     /// Bytes of input to read.

@@ -9,6 +9,7 @@ mod compact;
 mod delete;
 mod demo;
 mod describe;
+mod download;
 mod embed;
 mod encode;
 mod encoders;
@@ -107,6 +108,25 @@ struct Global {
         hide_env_values = true
     )]
     checkpoints: Option<PathBuf>,
+
+    /// Download nothing: a model that is not on this machine is an error [env: HF_HUB_OFFLINE=1]
+    #[arg(long, global = true)]
+    offline: bool,
+
+    /// Run trained models in worker processes, one for each GPU named here, such as 0,1
+    ///
+    /// Starts `penstock-worker`, which lies beside this program or in PATH; built with CUDA it
+    /// runs on the GPU, else on the CPU.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DEVICES",
+        env = "PENSTOCK_WORKERS",
+        value_delimiter = ',',
+        hide_short_help = true,
+        hide_env_values = true
+    )]
+    workers: Vec<String>,
 
     /// Endpoint of an S3-compatible service, such as http://127.0.0.1:9000
     #[arg(

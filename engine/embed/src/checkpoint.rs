@@ -12,8 +12,9 @@ mod hub;
 mod licence;
 mod weights;
 
-pub(crate) use config::{Config, Family};
+pub(crate) use config::{Config, Family, TransformerConfig};
 pub use fault::CheckpointFault;
 pub use folder::Checkpoint;
-pub(crate) use hub::{HubName, by_short_name as hub_folder};
+pub(crate) use folder::{INDEX, WEIGHTS, is_pickle, pickled, shard_names};
+pub(crate) use hub::{HubName, by_short_name as hub_folder, is_plain};
 pub(crate) use weights::{Expected, Weights};

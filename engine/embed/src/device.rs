@@ -23,3 +23,17 @@ fn pick() -> Device {
 fn pick() -> Device {
     Device::Cpu
 }
+
+/// Bytes of a device's memory that nothing uses, where it can tell.
+#[cfg(feature = "cuda")]
+pub(crate) fn free_memory(device: &Device) -> Option<usize> {
+    let stream = device.as_cuda_device().ok()?.cuda_stream();
+    let (free, _) = stream.context().mem_get_info().ok()?;
+    Some(free)
+}
+
+/// Bytes of a device's memory that nothing uses, where it can tell.
+#[cfg(not(feature = "cuda"))]
+pub(crate) const fn free_memory(_: &Device) -> Option<usize> {
+    None
+}

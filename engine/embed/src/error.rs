@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use penstock_types::{ErrorCode, Kind};
+use penstock_types::{ErrorCode, Kind, Pooling};
 
 use crate::checkpoint::CheckpointFault;
+use crate::hub::HubFault;
 
 /// An encoder refused its input, or the tensor library failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,19 +60,44 @@ pub enum EmbedError {
     },
     /// A model of the hub that nobody downloaded.
     #[error(
-        "`{name}` is not in the cache of the Hugging Face hub (HF_HUB_CACHE), and nothing is \
-         downloaded here. Where there is a network, `hf download {}` puts it there",
-        name.replacen('@', " --revision ", 1)
+        "`{name}` is not in the cache of the Hugging Face hub{}, and nothing is downloaded here \
+         (--offline, HF_HUB_OFFLINE, or a server without --download). {}",
+        at(cache.as_deref()),
+        elsewhere(name)
     )]
     NotCached {
         /// The name on the hub.
         name: String,
+        /// The cache, where whoever asks may know of it.
+        cache: Option<PathBuf>,
+    },
+    /// A model of the hub cannot be downloaded.
+    #[error("`{name}` cannot be downloaded: {fault}{}", beside(name, cache.as_deref(), fault))]
+    Hub {
+        /// The name on the hub.
+        name: String,
+        /// The cache, where whoever asks may know of it.
+        cache: Option<PathBuf>,
+        /// Why.
+        #[source]
+        fault: Box<HubFault>,
     },
     /// What follows the colon of an encoder's name.
-    #[error("`{given}` after an encoder's name is no form: mean, cls, max or none, and f32 or f16")]
+    #[error(
+        "`{given}` after an encoder's name is no form: mean, cls, max, whole or none; bf16 or int8 \
+         to compute in; f32 or f16 to store"
+    )]
     Form {
         /// The word that was given.
         given: String,
+    },
+    /// The model is not computed in these numbers here.
+    #[error("there is no {given} of this model here: it has {known}")]
+    NoPrecision {
+        /// The numbers that were asked for.
+        given: crate::Precision,
+        /// What there is.
+        known: &'static str,
     },
     /// A query needs one vector, and the encoder gives one per item.
     #[error("{encoder} gives a vector for each residue or base, and a query needs one")]
@@ -87,11 +113,15 @@ pub enum EmbedError {
         /// What would.
         reason: &'static str,
     },
-    /// The model has no token that stands for the whole sequence.
-    #[error("{encoder}: the model has no class token; use mean or max")]
-    NoClassToken {
+    /// The model has no such vectors.
+    #[error("{encoder} does not give vectors of the form `{given}`; it has {known}")]
+    NoPooling {
         /// The encoder.
         encoder: String,
+        /// What was asked for.
+        given: Pooling,
+        /// What it has, separated by commas.
+        known: String,
     },
     /// A sequence is longer than can be looked at as a whole.
     #[error("row {row} of the batch{} has {given} residues, and a contact map is made of at most {longest}", id.as_ref().map(|id| format!(" (`{id}`)")).unwrap_or_default())]
@@ -104,6 +134,44 @@ pub enum EmbedError {
         given: usize,
         /// The most that fit.
         longest: usize,
+    },
+    /// One window of a sequence takes more memory than there is for a batch.
+    #[error(
+        "computing {tokens} tokens at once takes {needed} bytes, and {budget} are there for that"
+    )]
+    NoRoom {
+        /// Tokens of the window.
+        tokens: usize,
+        /// Bytes that all threads need for one such window each.
+        needed: usize,
+        /// Bytes that there are.
+        budget: usize,
+    },
+    /// A process that runs a model failed.
+    #[error("the worker for device {device} failed: {problem}")]
+    Worker {
+        /// The device that it was given.
+        device: String,
+        /// The code of the error that it met.
+        code: ErrorCode,
+        /// What it said last, or what is wrong with it.
+        problem: String,
+    },
+    /// A record needs more memory than may be used.
+    #[error(
+        "row {row} of the batch{} needs {bytes} bytes, and {budget} are allowed \
+         (memory_budget_bytes in the model's config.json)",
+        id.as_ref().map(|id| format!(" (`{id}`)")).unwrap_or_default()
+    )]
+    TooMuchMemory {
+        /// The row, from 0.
+        row: usize,
+        /// The record's id, where the batch carries it.
+        id: Option<String>,
+        /// What its layers need.
+        bytes: usize,
+        /// What is allowed.
+        budget: usize,
     },
     /// A checkpoint cannot be used.
     #[error("the checkpoint `{}` cannot be used: {fault}", folder.display())]
@@ -151,9 +219,43 @@ pub enum MeshFault {
         /// The vertex, from 0.
         vertex: usize,
     },
+    /// The model reads normals, and nothing gives them.
+    #[error("the model reads normals, and a mesh without faces has none")]
+    NoNormals,
     /// A position or triangle inside the list is null.
     #[error("a vertex or face is null")]
     Null,
+}
+
+/// Where the cache is.
+fn at(cache: Option<&Path>) -> String {
+    cache.map_or_else(String::new, |cache| format!(" at {}", cache.display()))
+}
+
+/// What to do without a network.
+fn elsewhere(name: &str) -> String {
+    format!(
+        "Where there is a network, `penstock embed --encoder {name} --text MK` or `hf download {}` \
+         puts it there; a copy of its folder can also be given by its path",
+        name.replacen('@', " --revision ", 1)
+    )
+}
+
+/// What else there is to say of a model that cannot be downloaded.
+fn beside(name: &str, cache: Option<&Path>, fault: &HubFault) -> String {
+    match fault {
+        HubFault::Unreachable { .. } => format!(
+            ", and it is not, or not all of it, in the cache{}. {}. With --offline \
+             (HF_HUB_OFFLINE=1) nobody is asked",
+            at(cache),
+            elsewhere(name)
+        ),
+        // A path that is mistyped looks like a name on the hub.
+        HubFault::NoModel { .. } if cache.is_some() => {
+            ". There is no folder of that name here either".to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
 /// Says of an error of the tensor library what was being done.
@@ -166,6 +268,14 @@ impl EmbedError {
         Self::Checkpoint {
             folder: folder.to_owned(),
             fault: Box::new(fault),
+        }
+    }
+
+    pub(crate) const fn no_room(tokens: usize, needed: usize, budget: usize) -> Self {
+        Self::NoRoom {
+            tokens,
+            needed,
+            budget,
         }
     }
 
@@ -183,19 +293,24 @@ impl EmbedError {
 
     /// The code under which the server and the command line report it.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownEncoder { .. } | Self::NotCached { .. } => ErrorCode::NotFound,
             Self::MissingColumn { .. }
             | Self::ColumnType { .. }
             | Self::NoText { .. }
             | Self::Form { .. }
+            | Self::NoPrecision { .. }
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
-            | Self::NoClassToken { .. } => ErrorCode::InvalidArgument,
-            Self::TooLong { .. } => ErrorCode::LimitExceeded,
+            | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
             Self::Head(fault) => fault.code(),
+            Self::TooLong { .. } | Self::TooMuchMemory { .. } | Self::NoRoom { .. } => {
+                ErrorCode::LimitExceeded
+            }
             Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
+            Self::Worker { code, .. } => *code,
+            Self::Hub { fault, .. } => fault.code(),
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,
         }
     }

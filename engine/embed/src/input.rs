@@ -1,5 +1,7 @@
 //! Columns of a batch, read in place.
 
+use std::ops::Range;
+
 use arrow::array::{
     Array, ArrayRef, AsArray as _, FixedSizeListArray, LargeStringArray, RecordBatch, StringArray,
     StringViewArray,
@@ -25,6 +27,95 @@ pub(crate) fn id_of(batch: &RecordBatch, row: usize) -> Option<String> {
     let ids = batch.column_by_name(columns::ID)?;
     let ids = ids.as_string_opt::<i32>()?;
     (row < ids.len() && ids.is_valid(row)).then(|| ids.value(row).to_owned())
+}
+
+/// A digest of what each row holds in these columns, for rows that are embedded once. A column that
+/// is not there does not count; the encoder says so.
+pub(crate) fn row_keys(batch: &RecordBatch, names: &[&str]) -> Vec<[u8; 32]> {
+    let columns: Vec<&ArrayRef> = names
+        .iter()
+        .filter_map(|name| batch.column_by_name(name))
+        .collect();
+    (0..batch.num_rows())
+        .map(|row| {
+            let mut hasher = blake3::Hasher::new();
+            for column in &columns {
+                hash_values(column, row..row + 1, &mut hasher);
+            }
+            *hasher.finalize().as_bytes()
+        })
+        .collect()
+}
+
+/// Values with their lengths and nulls, so that no two different rows feed the same bytes.
+fn hash_values(array: &dyn Array, rows: Range<usize>, hasher: &mut blake3::Hasher) {
+    hasher.update(&(rows.len() as u64).to_le_bytes());
+    if array.null_count() > 0 {
+        for row in rows.clone() {
+            hasher.update(&[u8::from(array.is_valid(row))]);
+        }
+    }
+    let bytes = |text: &[u8], hasher: &mut blake3::Hasher| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text);
+    };
+    match array.data_type() {
+        DataType::Utf8 => {
+            let array = array.as_string::<i32>();
+            rows.for_each(|row| bytes(array.value(row).as_bytes(), hasher));
+        }
+        DataType::LargeUtf8 => {
+            let array = array.as_string::<i64>();
+            rows.for_each(|row| bytes(array.value(row).as_bytes(), hasher));
+        }
+        DataType::Utf8View => {
+            let array = array.as_string_view();
+            rows.for_each(|row| bytes(array.value(row).as_bytes(), hasher));
+        }
+        DataType::List(_) => {
+            let array = array.as_list::<i32>();
+            rows.for_each(|row| {
+                let offsets = array.value_offsets();
+                let items = offsets[row] as usize..offsets[row + 1] as usize;
+                hash_values(array.values(), items, hasher);
+            });
+        }
+        DataType::LargeList(_) => {
+            let array = array.as_list::<i64>();
+            rows.for_each(|row| {
+                let offsets = array.value_offsets();
+                let items = offsets[row] as usize..offsets[row + 1] as usize;
+                hash_values(array.values(), items, hasher);
+            });
+        }
+        DataType::FixedSizeList(_, size) => {
+            let size = *size as usize;
+            let array = array.as_fixed_size_list();
+            let first = array.value_offset(0) as usize;
+            let items = first + rows.start * size..first + rows.end * size;
+            hash_values(array.values(), items, hasher);
+        }
+        // Numbers and truth values: as many bytes as they need, whatever slice they are of.
+        _ => {
+            let slice = array.slice(rows.start, rows.len());
+            let data = slice.to_data();
+            for buffer in data.buffers() {
+                match data.data_type().primitive_width() {
+                    Some(width) => {
+                        let from = data.offset() * width;
+                        hasher.update(&buffer.as_slice()[from..from + data.len() * width]);
+                    }
+                    None => {
+                        for row in 0..data.len() {
+                            let bit = data.offset() + row;
+                            let byte = buffer.as_slice().get(bit / 8).copied().unwrap_or_default();
+                            hasher.update(&[(byte >> (bit % 8)) & 1]);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A column of text, whichever of Arrow's layouts it has.
@@ -123,6 +214,16 @@ impl<'a> TripleLists<'a> {
         self.has_nulls
     }
 
+    /// How many triples a row has; none for a null.
+    pub(crate) fn count(&self, row: usize) -> usize {
+        match self.get(row) {
+            Some(Triples::F64(values)) => values.len() / 3,
+            Some(Triples::F32(values)) => values.len() / 3,
+            Some(Triples::I32(values)) => values.len() / 3,
+            None => 0,
+        }
+    }
+
     /// The numbers of a row, three by three; none for a null.
     pub(crate) fn get(&self, row: usize) -> Option<Triples<'a>> {
         if self.lists.is_null(row) {
@@ -150,5 +251,43 @@ impl<'a> TripleLists<'a> {
             }
             _ => Triples::I32(&values.as_primitive::<Int32Type>().values()[range]),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{FixedSizeListBuilder, Float64Builder, ListBuilder};
+    use arrow::datatypes::Schema;
+
+    use super::*;
+
+    #[test]
+    fn equal_rows_have_equal_keys() {
+        let mut points = ListBuilder::new(FixedSizeListBuilder::new(Float64Builder::new(), 3));
+        for row in [
+            &[1.0, 2.0, 3.0][..],
+            &[],
+            &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            &[1.0, 2.0, 3.0],
+        ] {
+            for point in row.chunks(3) {
+                points.values().values().append_slice(point);
+                points.values().append(true);
+            }
+            points.append(true);
+        }
+        let points: ArrayRef = Arc::new(points.finish());
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["a", "a", "ab", "a"]));
+        let batch = RecordBatch::try_from_iter([("points", points), ("name", names)]).unwrap();
+        let keys = row_keys(&batch, &["name", "points"]);
+        assert_eq!(keys[0], keys[3]);
+        assert_ne!(keys[0], keys[1]);
+        assert_ne!(keys[0], keys[2]);
+        assert_eq!(row_keys(&batch.slice(2, 2), &["name", "points"]), keys[2..]);
+        assert_ne!(row_keys(&batch, &["name"])[0], keys[0]);
+        let empty = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        assert!(row_keys(&empty, &["name"]).is_empty());
     }
 }

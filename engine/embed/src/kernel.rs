@@ -10,16 +10,33 @@
     reason = "vector instructions; each function checks its slices and the processor first"
 )]
 
+mod affine;
 mod attention;
+mod conv;
+mod distance;
+mod dots;
+mod fft;
+mod group;
 mod isa;
 mod lanes;
 mod math;
+mod narrow;
 mod norm;
 mod product;
+mod scan;
+mod slices;
 
+pub(crate) use affine::Affine;
 pub(crate) use attention::{Attention, AttentionScratch, RelativeBias, Rotary};
+pub(crate) use conv::{Depthwise, Direction, ROW};
+pub(crate) use distance::{farther, square_distances};
+pub(crate) use fft::{CHANNELS, Fourier, POINT, multiply};
+pub(crate) use group::{Members, largest, shifted};
+pub(crate) use narrow::NarrowScratch;
 pub(crate) use norm::{Norm, NormKind};
-pub(crate) use product::{Activation, Linear, Output, gate, matmul};
+pub(crate) use product::{Activation, LEAK, Linear, Output, gate, lane_width, matmul, padded};
+pub(crate) use scan::{Scan, ScanInput, gate_sum, softplus};
+pub(crate) use slices::{Gather, SliceSums, gather_add, softmax_groups};
 
 #[cfg(test)]
 mod tests;

@@ -1,34 +1,39 @@
 //! Encoders whose weights are a checkpoint's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{
-    Array as _, ArrayRef, FixedSizeListArray, Float16Array, Float32Array, Float32Builder,
-    ListArray, ListBuilder,
+    Array as _, ArrayRef, FixedSizeListArray, Float16Array, Float32Array, ListArray, UInt64Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field};
 use arrow::record_batch::RecordBatch;
 use half::f16;
-use penstock_types::{DType, Dim, FeatureSpec, Kind, Pooling, columns};
+use penstock_types::{DType, Dim, FeatureSpec, Kind, Pooling};
 
-use crate::EmbedError;
 use crate::checkpoint::{Checkpoint, CheckpointFault};
-use crate::embedder::Embedder;
 use crate::encoder::Encoder;
-use crate::input::{Text, id_of};
+use crate::input::row_keys;
+use crate::model::{self, Model};
+use crate::{EmbedError, Precision, device};
 
 /// Bytes of pooled vectors kept to answer for sequences that come again.
 const REMEMBERED: usize = 64 << 20;
 
 /// What an encoder gives for a record, as it is written after a checkpoint's name:
-/// `esm2_t6_8M`, `esm2_t6_8M:max`, `esm2_t6_8M:none:f16`.
+/// `esm2_t6_8M`, `esm2_t6_8M:max`, `esm2_t6_8M:bf16`, `esm2_t6_8M:none:int8:f16`. `f32` and `f16`
+/// are what is stored, `bf16` and `int8` what is computed with; a vector computed with one is not
+/// that computed with another, so both are part of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// How the vectors of tokens become one; [`Pooling::None`] keeps one per token.
-    pub pooling: Pooling,
+    /// How the vectors of items become one; [`Pooling::None`] keeps one per item. None: as the
+    /// model usually does.
+    pub pooling: Option<Pooling>,
+    /// The numbers that the model's products are computed in.
+    pub precision: Precision,
     /// Element type of what is stored.
     pub dtype: DType,
 }
@@ -36,7 +41,8 @@ pub struct Form {
 impl Default for Form {
     fn default() -> Self {
         Self {
-            pooling: Pooling::Mean,
+            pooling: None,
+            precision: Precision::F32,
             dtype: DType::F32,
         }
     }
@@ -52,28 +58,34 @@ impl Form {
         let alone = parts.next().unwrap_or_default();
         let mut form = Self::default();
         for part in parts {
-            match part.parse::<Pooling>() {
-                Ok(pooling) if pooling != Pooling::Whole => form.pooling = pooling,
-                _ => {
-                    form.dtype = part.parse().map_err(|_| EmbedError::Form {
-                        given: part.to_owned(),
-                    })?;
-                }
+            if let Ok(pooling) = part.parse() {
+                form.pooling = Some(pooling);
+            } else if let Ok(dtype) = part.parse() {
+                form.dtype = dtype;
+            } else if let Ok(precision) = part.parse() {
+                form.precision = precision;
+            } else {
+                return Err(EmbedError::Form {
+                    given: part.to_owned(),
+                });
             }
         }
         Ok((alone, form))
     }
 
-    /// A name with this form after it; the usual form is not written.
+    /// A name with this form after it; what is usual is not written.
     #[must_use]
     pub fn name(self, alone: &str) -> String {
-        let usual = Self::default();
         let mut name = alone.to_owned();
-        if self.pooling != usual.pooling {
+        if let Some(pooling) = self.pooling {
             name.push(':');
-            name.push_str(self.pooling.as_str());
+            name.push_str(pooling.as_str());
         }
-        if self.dtype != usual.dtype {
+        if self.precision != Self::default().precision {
+            name.push(':');
+            name.push_str(self.precision.as_str());
+        }
+        if self.dtype != Self::default().dtype {
             name.push(':');
             name.push_str(self.dtype.as_str());
         }
@@ -81,32 +93,46 @@ impl Form {
     }
 }
 
+impl Checkpoint {
+    /// Loads the weights, onto the device of this process. `name` is the encoder's, with its form
+    /// where it is not the usual one: `esm2_t6_8M:max`.
+    ///
+    /// # Errors
+    /// What follows a colon is no form, or none of this model's; the weights do not fit the
+    /// configuration.
+    pub fn encoder(&self, name: &str) -> Result<Arc<dyn Encoder>, EmbedError> {
+        let (short, form) = Form::split(name)?;
+        let loaded = Arc::new(Loaded::open(self.folder(), form.precision)?);
+        Ok(Arc::new(Learned::new(short, form, loaded, self.folder())?))
+    }
+}
+
 /// A checkpoint in memory, shared by the encoders of all its forms.
-pub(crate) struct Model {
-    embedder: Embedder,
+pub(crate) struct Loaded {
+    model: Box<dyn Model>,
     licence: Option<String>,
 }
 
-impl Model {
-    pub(crate) fn load(folder: &Path) -> Result<Self, EmbedError> {
+impl Loaded {
+    /// Loads a checkpoint onto the device of this process.
+    pub(crate) fn open(folder: &Path, precision: Precision) -> Result<Self, EmbedError> {
         let checkpoint = Checkpoint::open(folder)?;
         Ok(Self {
-            embedder: Embedder::load(&checkpoint)?,
+            model: model::load(&checkpoint, device(), precision)?,
             licence: checkpoint.licence().map(str::to_owned),
         })
     }
 
     /// BLAKE3 of what decides the vectors, in hexadecimal.
     pub(crate) fn digest(&self) -> &str {
-        self.embedder.digest()
+        self.model.digest()
     }
 }
 
 /// An encoder that runs a checkpoint's model.
 pub(crate) struct Learned {
     spec: FeatureSpec,
-    about: String,
-    model: Arc<Model>,
+    loaded: Arc<Loaded>,
     remembered: Mutex<HashMap<[u8; 32], Arc<[f32]>>>,
 }
 
@@ -114,20 +140,31 @@ impl Learned {
     pub(crate) fn new(
         name: &str,
         form: Form,
-        model: Arc<Model>,
+        loaded: Arc<Loaded>,
         folder: &Path,
     ) -> Result<Self, EmbedError> {
-        let embedder = &model.embedder;
-        if form.pooling == Pooling::Cls && !embedder.has_class_token() {
-            return Err(EmbedError::NoClassToken {
-                encoder: form.name(name),
+        let model = &loaded.model;
+        let poolings = model.poolings();
+        let usual = poolings[0];
+        let pooling = form.pooling.unwrap_or(usual);
+        // The usual pooling is not written, so that one kind of vector has one name.
+        let form = Form {
+            pooling: form.pooling.filter(|pooling| *pooling != usual),
+            ..form
+        };
+        if !poolings.contains(&pooling) {
+            let known: Vec<&str> = poolings.iter().map(|pooling| pooling.as_str()).collect();
+            return Err(EmbedError::NoPooling {
+                encoder: name.to_owned(),
+                given: pooling,
+                known: known.join(", "),
             });
         }
-        let dim = Dim::new(embedder.width()).ok_or_else(|| {
-            let given = embedder.width().to_string();
+        let width = model.width(pooling);
+        let dim = Dim::new(width).ok_or_else(|| {
             let fault = CheckpointFault::Config {
                 key: "hidden_size",
-                given,
+                given: width.to_string(),
                 expected: "a positive number",
             };
             EmbedError::checkpoint(folder, fault)
@@ -135,31 +172,27 @@ impl Learned {
         Ok(Self {
             spec: FeatureSpec {
                 encoder: form.name(name),
-                weights: embedder.digest().to_owned(),
-                pooling: form.pooling,
+                weights: model.digest().to_owned(),
+                pooling,
                 dtype: form.dtype,
                 dim,
-                licence: model.licence.clone(),
+                licence: loaded.licence.clone(),
             },
-            about: embedder.about().to_owned(),
-            model,
+            loaded,
             remembered: Mutex::default(),
         })
     }
 
-    /// Vectors of sequences; those seen before, here or in an earlier batch, are not computed.
-    fn vectors(&self, sequences: &[&[u8]]) -> Result<Vec<Arc<[f32]>>, EmbedError> {
+    /// Vectors of records; those seen before, here or in an earlier batch, are not computed.
+    fn vectors(&self, batch: &RecordBatch) -> Result<Vec<Arc<[f32]>>, EmbedError> {
         let pooled = self.spec.pooling != Pooling::None;
-        let keys: Vec<[u8; 32]> = sequences
-            .iter()
-            .map(|sequence| *blake3::hash(sequence).as_bytes())
-            .collect();
+        let keys = row_keys(batch, self.columns());
         let mut known: HashMap<[u8; 32], Arc<[f32]>> = HashMap::new();
-        let mut wanted = Vec::new();
+        let (mut wanted, mut rows) = (Vec::new(), Vec::new());
         {
             let remembered = self.lock();
-            let mut seen = std::collections::HashSet::new();
-            for (key, sequence) in keys.iter().zip(sequences) {
+            let mut seen = HashSet::new();
+            for (key, row) in keys.iter().zip(0_u64..) {
                 if !seen.insert(*key) {
                     continue;
                 }
@@ -167,14 +200,23 @@ impl Learned {
                     Some(vector) => {
                         known.insert(*key, Arc::clone(vector));
                     }
-                    None => wanted.push((*key, *sequence)),
+                    None => {
+                        wanted.push(*key);
+                        rows.push(row);
+                    }
                 }
             }
         }
-        let new: Vec<&[u8]> = wanted.iter().map(|(_, sequence)| *sequence).collect();
-        let computed = self.model.embedder.embed(&new, self.spec.pooling)?;
+        let model = &self.loaded.model;
+        let encoder = &self.spec.encoder;
+        let computed = if rows.len() == batch.num_rows() {
+            model.embed(encoder, batch, self.spec.pooling)?
+        } else {
+            let new = take_record_batch(batch, &UInt64Array::from(rows))?;
+            model.embed(encoder, &new, self.spec.pooling)?
+        };
         let mut remembered = self.lock();
-        for ((key, _), vector) in wanted.into_iter().zip(computed) {
+        for (key, vector) in wanted.into_iter().zip(computed) {
             let vector: Arc<[f32]> = vector.into();
             if pooled {
                 if (remembered.len() + 1) * (self.spec.dim.get() * 4 + 64) > REMEMBERED {
@@ -227,15 +269,15 @@ impl Encoder for Learned {
     }
 
     fn kind(&self) -> Kind {
-        self.model.embedder.kind()
+        self.loaded.model.kind()
     }
 
     fn columns(&self) -> &'static [&'static str] {
-        &[columns::SEQUENCE]
+        self.loaded.model.columns()
     }
 
     fn describe(&self) -> &str {
-        &self.about
+        self.loaded.model.about()
     }
 
     fn is_model(&self) -> bool {
@@ -243,44 +285,11 @@ impl Encoder for Learned {
     }
 
     fn contacts(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
-        let text = Text::of(&self.spec.encoder, batch, columns::SEQUENCE)?;
-        let embedder = &self.model.embedder;
-        let mut rows = ListBuilder::new(ListBuilder::new(Float32Builder::new()));
-        for row in 0..batch.num_rows() {
-            let sequence = text.get(row).unwrap_or_default();
-            if sequence.len() > embedder.window() {
-                return Err(EmbedError::TooLong {
-                    row,
-                    id: id_of(batch, row),
-                    given: sequence.len(),
-                    longest: embedder.window(),
-                });
-            }
-            let map = embedder
-                .contacts(sequence)
-                .ok_or_else(|| EmbedError::NoContacts {
-                    encoder: self.spec.encoder.clone(),
-                    reason: if embedder.has_unused_contact_head() {
-                        "contact maps are made on the CPU, and this build uses the GPU"
-                    } else {
-                        "the ESM-2 checkpoints with a contact head do"
-                    },
-                })?;
-            for line in map.chunks_exact(sequence.len().max(1)) {
-                rows.values().values().append_slice(line);
-                rows.values().append(true);
-            }
-            rows.append(true);
-        }
-        Ok(Arc::new(rows.finish()))
+        self.loaded.model.contacts(&self.spec.encoder, batch)
     }
 
     fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
-        let text = Text::of(&self.spec.encoder, batch, columns::SEQUENCE)?;
-        let rows: Vec<&[u8]> = (0..batch.num_rows())
-            .map(|row| text.get(row).unwrap_or_default())
-            .collect();
-        let vectors = self.vectors(&rows)?;
+        let vectors = self.vectors(batch)?;
         // A sum over NaN or infinity in damaged weights must not be stored.
         // Nor may what becomes infinite in half precision.
         let is_half = self.spec.dtype == DType::F16;
@@ -318,3 +327,6 @@ impl Encoder for Learned {
         Ok(Arc::new(self.lists(values, nulls)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

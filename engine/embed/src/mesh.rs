@@ -36,9 +36,11 @@
 
 mod descriptor;
 mod edges;
+pub(crate) mod graph;
 mod harmonics;
 mod histogram;
-mod surface;
+pub(crate) mod surface;
+pub(crate) mod vertex;
 
 use std::sync::Arc;
 

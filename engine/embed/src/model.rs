@@ -1,75 +1,173 @@
-//! Trained sequence models: their layers, their vocabularies, their checkpoints.
+//! Trained models: their layers, their vocabularies, their checkpoints.
 
+mod caduceus;
+mod clouds;
+mod dgcnn;
 mod dnabert2;
 mod esm2;
 mod esmc;
+mod hyenadna;
+mod long;
+mod meshgraphnet;
 mod nucleotide;
+mod point_mae;
+mod pointnet2;
+pub(crate) mod sequence;
+mod surface;
 mod t5;
 pub(crate) mod tokens;
 pub(crate) mod transformer;
+mod transolver;
 
-use penstock_types::Kind;
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+use candle_core::Device;
+use penstock_types::{Kind, Pooling};
 
-use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, Expected, Family, Weights};
-use tokens::Tokenizer;
-use transformer::Source;
+use crate::checkpoint::{Checkpoint, CheckpointFault, Family};
+use crate::embedder::Embedder;
+use crate::{EmbedError, Precision};
 
-/// What a model's file makes of a checkpoint.
-pub(crate) struct Parts<'a> {
-    pub(crate) source: Source<'a>,
-    pub(crate) tokenizer: Tokenizer,
-    pub(crate) limits: Limits,
-    pub(crate) kind: Kind,
-    /// What, beside the tensors, decides the vectors; part of the digest.
-    pub(crate) recipe: String,
-}
+use meshgraphnet::{MeshGraphNet, MeshGraphNetConfig};
+pub(crate) use sequence::{Limits, Parts};
+use transolver::{Transolver, TransolverConfig};
 
-/// How long a sequence may be before it is cut into windows, in tokens without the special ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The longest window.
-    pub(crate) window: usize,
-    /// Tokens that neighbouring windows share.
-    pub(crate) overlap: usize,
-}
+/// A checkpoint in memory, ready to embed records. Shared between threads.
+pub(crate) trait Model: Send + Sync {
+    /// The kind of records that it reads.
+    fn kind(&self) -> Kind;
 
-/// The tensors that this checkpoint's model has.
-pub(crate) fn expected(checkpoint: &Checkpoint) -> Result<Expected, EmbedError> {
-    let config = checkpoint.config();
-    let expected = config.family().and_then(|family| match family {
-        Family::Esm2 => esm2::expected(config),
-        Family::NucleotideV1 | Family::NucleotideV2 => nucleotide::expected(config),
-        Family::EsmC => esmc::expected(config),
-        Family::T5 => t5::expected(config),
-        Family::DnaBert2 => dnabert2::expected(config),
-    });
-    expected.map_err(|fault| EmbedError::checkpoint(checkpoint.folder(), fault))
-}
+    /// The columns that it reads.
+    fn columns(&self) -> &'static [&'static str];
 
-/// The prefix that some files put before every name.
-pub(crate) const fn prefix(family: Family) -> &'static str {
-    match family {
-        Family::Esm2 | Family::NucleotideV1 | Family::NucleotideV2 => "esm.",
-        Family::EsmC | Family::T5 => "",
-        Family::DnaBert2 => "bert.",
+    /// The poolings that it has; the first is the usual one. Not empty.
+    fn poolings(&self) -> &'static [Pooling];
+
+    /// Numbers of a vector.
+    fn width(&self, pooling: Pooling) -> usize;
+
+    /// What it is, in a few words.
+    fn about(&self) -> &str;
+
+    /// BLAKE3 over the weights and what else decides the vectors, in hexadecimal.
+    fn digest(&self) -> &str;
+
+    /// One entry per row: `width` numbers, or with [`Pooling::None`] that many for each of its
+    /// items; nothing where there is nothing to encode. Runs on the calling thread and rayon's.
+    /// `encoder` is the name by which an error calls it.
+    ///
+    /// # Errors
+    /// A column is missing or of another type, a record contradicts itself, the tensor library
+    /// failed.
+    fn embed(
+        &self,
+        encoder: &str,
+        batch: &RecordBatch,
+        pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// The probability of contact between every two residues of each row, as
+    /// [`Encoder::contacts`](crate::Encoder::contacts) gives it.
+    ///
+    /// # Errors
+    /// It has no contact head; as [`Self::embed`].
+    fn contacts(&self, encoder: &str, _batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
+        Err(EmbedError::NoContacts {
+            encoder: encoder.to_owned(),
+            reason: "the ESM-2 checkpoints with a contact head do",
+        })
     }
 }
 
-/// Reads what is small and describes the layers.
-pub(crate) fn parts<'a>(
+/// Loads the model of a checkpoint onto a device.
+///
+/// # Errors
+/// The weights do not fit the configuration, or cannot be read; the model is not computed in this
+/// precision here.
+pub(crate) fn load(
     checkpoint: &Checkpoint,
-    weights: &'a Weights,
-) -> Result<Parts<'a>, EmbedError> {
+    device: &Device,
+    precision: Precision,
+) -> Result<Box<dyn Model>, EmbedError> {
     let family = checkpoint
         .config()
         .family()
         .map_err(|fault| EmbedError::checkpoint(checkpoint.folder(), fault))?;
+    if precision != Precision::F32 && !family.is_transformer() {
+        return Err(EmbedError::NoPrecision {
+            given: precision,
+            known: "f32",
+        });
+    }
     match family {
-        Family::Esm2 => esm2::parts(checkpoint, weights),
-        Family::NucleotideV1 | Family::NucleotideV2 => nucleotide::parts(checkpoint, weights),
-        Family::EsmC => esmc::parts(checkpoint, weights),
-        Family::T5 => t5::parts(checkpoint, weights),
-        Family::DnaBert2 => dnabert2::parts(checkpoint, weights),
+        Family::Esm2
+        | Family::NucleotideV1
+        | Family::NucleotideV2
+        | Family::EsmC
+        | Family::T5
+        | Family::DnaBert2 => Ok(Box::new(Embedder::load_on(checkpoint, device, precision)?)),
+        Family::PointNet2 | Family::Dgcnn | Family::PointMae => {
+            Ok(Box::new(clouds::CloudModel::load_on(checkpoint, device)?))
+        }
+        Family::Transolver => Ok(Box::new(Transolver::load(checkpoint, device)?)),
+        Family::MeshGraphNet => Ok(Box::new(MeshGraphNet::load(checkpoint, device)?)),
+        Family::HyenaDna | Family::Caduceus => {
+            Ok(Box::new(long::LongModel::load(checkpoint, device)?))
+        }
+    }
+}
+
+/// What a configuration says without its weights.
+pub(crate) struct Summary {
+    /// Numbers of a vector of the usual pooling.
+    pub(crate) dim: usize,
+    /// The usual pooling.
+    pub(crate) pooling: Pooling,
+    /// What it is, in a few words.
+    pub(crate) about: String,
+}
+
+/// Describes a checkpoint; weights are not read.
+pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFault> {
+    let family = checkpoint.config().family()?;
+    match family {
+        Family::Esm2
+        | Family::NucleotideV1
+        | Family::NucleotideV2
+        | Family::EsmC
+        | Family::T5
+        | Family::DnaBert2 => {
+            let config = checkpoint.config().transformer()?;
+            Ok(Summary {
+                dim: config.hidden_size,
+                pooling: Pooling::Mean,
+                about: format!("{family}, {} layers", config.num_hidden_layers),
+            })
+        }
+        Family::PointNet2 | Family::Dgcnn | Family::PointMae => clouds::summary(checkpoint),
+        Family::MeshGraphNet => {
+            let config = MeshGraphNetConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
+        Family::Transolver => {
+            let config = TransolverConfig::read(checkpoint.config())?;
+            Ok(Summary {
+                dim: config.width(),
+                pooling: Pooling::Mean,
+                about: config.about(),
+            })
+        }
+        Family::HyenaDna | Family::Caduceus => {
+            let (dim, about) = long::summary(checkpoint)?;
+            Ok(Summary {
+                dim,
+                pooling: Pooling::Mean,
+                about,
+            })
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Which tokens are computed together.
 //!
 //! A sequence longer than a model was trained for is cut into windows that overlap; where they
-//! do, a token's vector is the mean of the windows'. Windows of all sequences are sorted by length
-//! and packed into batches of a fixed number of tokens, the longest first, so that threads that
-//! take one batch after another end at about the same time.
+//! do, a token's vector is the mean of the windows'. Windows are sorted by length and packed into
+//! batches, the longest first, so that threads that take one batch after another end at about the
+//! same time.
 
 use std::ops::Range;
 
@@ -59,23 +59,35 @@ pub(crate) fn cover(windows: &[Window], index: usize) -> Vec<u32> {
     cover
 }
 
-/// Batches of windows, as indices: each of at most `budget` tokens, counting `specials` for each
-/// window, and of at least one window.
-pub(crate) fn batches(windows: &[Window], specials: usize, budget: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..windows.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(windows[*i].tokens.len()));
+/// How much goes into a batch.
+pub(crate) struct Room<'a> {
+    /// Special tokens of each window.
+    pub(crate) around: usize,
+    /// Whether each window takes as much as the longest of its batch.
+    pub(crate) padded: bool,
+    /// The tokens of a batch, special ones counted, by those of its longest window.
+    pub(crate) tokens: Box<dyn Fn(usize) -> usize + Sync + 'a>,
+}
+
+/// Batches of windows of these lengths, as indices: the longest first, each batch of at least one
+/// window and otherwise of at most as many tokens as there is room for.
+pub(crate) fn batches(lens: &[usize], room: &Room<'_>) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lens.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(lens[*i]));
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut left = 0;
+    let (mut left, mut longest) = (0, 0);
     for index in order {
-        let tokens = windows[index].tokens.len() + specials;
+        let own = lens[index] + room.around;
+        let takes = if room.padded { longest } else { own };
         match batches.last_mut() {
-            Some(batch) if tokens <= left => {
+            Some(batch) if takes <= left => {
                 batch.push(index);
-                left -= tokens;
+                left -= takes;
             }
             _ => {
                 batches.push(vec![index]);
-                left = budget.saturating_sub(tokens);
+                longest = own;
+                left = (room.tokens)(own).saturating_sub(own);
             }
         }
     }
@@ -109,16 +121,21 @@ mod tests {
         }
 
         #[test]
-        fn batches_hold_each_window_once(lens in prop::collection::vec(0_usize..900, 0..80), budget in 1_usize..3000) {
-            let all: Vec<Window> = lens.iter().enumerate()
-                .map(|(sequence, len)| Window { sequence, tokens: 0..*len }).collect();
-            let batches = batches(&all, 2, budget);
+        fn batches_hold_each_window_once(
+            lens in prop::collection::vec(0_usize..900, 0..80),
+            budget in 1_usize..3000,
+            padded in any::<bool>(),
+        ) {
+            let tokens = Box::new(move |longest| budget + longest / 2);
+            let batches = batches(&lens, &Room { around: 2, padded, tokens });
             let mut seen: Vec<usize> = batches.concat();
             seen.sort_unstable();
             prop_assert_eq!(seen, (0..lens.len()).collect::<Vec<_>>());
             for batch in &batches {
-                let tokens: usize = batch.iter().map(|i| lens[*i] + 2).sum();
-                prop_assert!(tokens <= budget || batch.len() == 1);
+                let longest = batch.iter().map(|i| lens[*i] + 2).max().unwrap();
+                let sum: usize = batch.iter().map(|i| lens[*i] + 2).sum();
+                let tokens = if padded { batch.len() * longest } else { sum };
+                prop_assert!(tokens <= budget + longest / 2 || batch.len() == 1);
             }
         }
     }

@@ -9,10 +9,14 @@ use penstock_embed::{Encoder, Registry};
 use penstock_store::FeatureOptions;
 use penstock_types::{DType, Kind, Pooling, TableName, column_of, columns};
 
+use crate::parts::Parts;
 use crate::{Engine, Error, Task};
 
 /// Rows encoded at once where each gets a vector per residue or base.
 const ITEMS_ROWS: usize = 64;
+
+/// Rows whose vectors a trained model makes before they are kept: what an interruption loses.
+const MODEL_ROWS: usize = 256;
 
 /// One encoder, as `encoders` lists it.
 #[derive(Debug, Clone)]
@@ -84,7 +88,7 @@ pub fn encoders(registry: &Registry) -> Vec<EncoderInfo> {
         kind: found.kind,
         dim: found.dim,
         dtype: DType::F32,
-        pooling: Pooling::Mean,
+        pooling: found.pooling,
         weights: found.weights,
         device: device_name(),
         description: found.about,
@@ -185,10 +189,14 @@ impl Engine {
                 name,
                 encoder.spec(),
                 encoder.columns(),
-                encode_fn(&encoder),
+                encode_fn(&encoder, task),
                 feature_options(task, &*encoder),
             )
-            .await?;
+            .await
+            .map_err(|error| match task.cancel.is_cancelled() {
+                true => Error::Cancelled,
+                false => error.into(),
+            })?;
         Ok(EncodeOutcome {
             version: outcome.version,
             column: outcome.column,
@@ -202,19 +210,19 @@ fn device_name() -> String {
     format!("{:?}", penstock_embed::device().location()).to_ascii_lowercase()
 }
 
-fn encode_fn(encoder: &Arc<dyn Encoder>) -> Arc<penstock_store::EncodeFn> {
-    let encoder = Arc::clone(encoder);
-    Arc::new(move |batch| encoder.encode(batch).map_err(Into::into))
+fn encode_fn(encoder: &Arc<dyn Encoder>, task: &Task) -> Arc<penstock_store::EncodeFn> {
+    let parts = Parts::new(encoder, task);
+    Arc::new(move |batch| parts.encode(batch).map_err(Into::into))
 }
 
 fn feature_options(task: &Task, encoder: &dyn Encoder) -> FeatureOptions {
     let progress = Arc::clone(&task.progress);
     FeatureOptions {
         resumable: encoder.is_model(),
-        batch_rows: if encoder.spec().pooling == Pooling::None {
-            ITEMS_ROWS
-        } else {
-            FeatureOptions::default().batch_rows
+        batch_rows: match encoder.spec().pooling {
+            Pooling::None => ITEMS_ROWS,
+            _ if encoder.is_model() => MODEL_ROWS,
+            _ => FeatureOptions::default().batch_rows,
         },
         progress: Some(Arc::new(move |done, all| progress.set_rows(done, all))),
         cancel: Some(task.cancel_fn()),

@@ -7,6 +7,7 @@ mod error;
 mod head;
 mod load;
 mod maintain;
+mod parts;
 mod search;
 mod snapshot;
 mod sql;
@@ -21,6 +22,7 @@ pub use head::{
 };
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
+pub use parts::item_name;
 pub use search::{SearchAnswer, SearchInput, SearchRequest};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
 

@@ -14,6 +14,7 @@ use penstock_types::{Kind, TableName, columns};
 use tokio::sync::mpsc;
 
 use crate::error::SourceError;
+use crate::parts::Parts;
 use crate::{Engine, Error, Task};
 
 /// Batches that may wait between two stages. Batches are bounded in bytes by whoever makes them.
@@ -82,11 +83,12 @@ impl Engine {
                 }
             }
         });
+        let parts = Parts::of(&encoders, task);
         let encoder = tokio::task::spawn_blocking(move || {
             while let Some(batch) = raw.blocking_recv() {
                 let batch = batch
                     .map_err(Error::from)
-                    .and_then(|batch| encode_all(&batch, &schema, &encoders));
+                    .and_then(|batch| encode_all(&batch, &schema, &parts));
                 let failed = batch.is_err();
                 if encoded_sender.blocking_send(batch).is_err() || failed {
                     break;
@@ -166,7 +168,7 @@ fn load_schema(kind: Kind, encoders: &[Arc<dyn Encoder>]) -> SchemaRef {
 fn encode_all(
     batch: &RecordBatch,
     schema: &SchemaRef,
-    encoders: &[Arc<dyn Encoder>],
+    encoders: &[Parts],
 ) -> Result<RecordBatch, Error> {
     let mut arrays = batch.columns().to_vec();
     for encoder in encoders {

@@ -9,10 +9,12 @@ pub use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default)]
 pub struct Progress {
     rows: AtomicU64,
+    items: AtomicU64,
     bytes: AtomicU64,
     total_bytes: AtomicU64,
     total_rows: AtomicU64,
     stage: Mutex<&'static str>,
+    item: Mutex<&'static str>,
     note: Mutex<String>,
 }
 
@@ -23,6 +25,10 @@ pub struct ProgressSnapshot {
     pub rows: u64,
     /// Rows to do.
     pub total_rows: u64,
+    /// Residues, bases or vertices encoded.
+    pub items: u64,
+    /// Which of these; empty where nothing is encoded.
+    pub item: &'static str,
     /// Bytes of input read (before decompression).
     pub bytes: u64,
     /// Bytes of input to read.
@@ -37,6 +43,12 @@ impl Progress {
     /// Adds rows.
     pub fn add_rows(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Adds residues, bases or vertices that were encoded.
+    pub fn add_items(&self, items: u64, item: &'static str) {
+        *self.item.lock().unwrap_or_else(PoisonError::into_inner) = item;
+        self.items.fetch_add(items, Ordering::Relaxed);
     }
 
     /// Adds bytes of input.
@@ -72,8 +84,10 @@ impl Progress {
         ProgressSnapshot {
             rows: self.rows.load(Ordering::Relaxed),
             total_rows: self.total_rows.load(Ordering::Relaxed),
+            items: self.items.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             total_bytes: self.total_bytes.load(Ordering::Relaxed),
+            item: *self.item.lock().unwrap_or_else(PoisonError::into_inner),
             stage: *self.stage.lock().unwrap_or_else(PoisonError::into_inner),
             note: self
                 .note

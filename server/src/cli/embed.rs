@@ -30,7 +30,8 @@ const NUMBERS: usize = 4;
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::EMBED)]
 pub(super) struct Args {
-    /// The encoder: a name of `penstock encoders`, or the folder of a trained model
+    /// The encoder: a name of `penstock encoders`, the folder of a trained model, or its name
+    /// ORG/NAME on the Hugging Face hub, from where it is downloaded once
     #[arg(long, value_name = "NAME_OR_FOLDER")]
     encoder: String,
 
@@ -78,9 +79,9 @@ impl Args {
 
     async fn local(self, context: &Context<'_>) -> Result<(), CliError> {
         let output = self.output();
-        let registry = context.registry(Names::Paths);
-        let name = self.encoder.clone();
-        let encoder = tokio::task::spawn_blocking(move || registry.get(&name))
+        let registry = Arc::new(context.registry(Names::Paths));
+        let (loading, name) = (Arc::clone(&registry), self.encoder.clone());
+        let encoder = tokio::task::spawn_blocking(move || loading.get(&name))
             .await
             .map_err(penstock::Error::Worker)?
             .map_err(penstock::Error::from)?;
@@ -91,7 +92,7 @@ impl Args {
                 None,
             ),
         };
-        context.ui.note_licence(encoder.spec().licence.as_deref());
+        context.note_weights(&registry, &self.encoder, &*encoder);
         let started = Instant::now();
         let mut batches = Box::pin(embed::stream(Arc::clone(&encoder), source, output));
         if context.ui.wants_json() {

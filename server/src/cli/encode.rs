@@ -29,7 +29,7 @@ impl Args {
         let outcome: EncodeOutcome = match context.target(Absent::Fail).await? {
             Target::Local(engine) => {
                 let encoder = engine.encoder(&self.encoder).await?;
-                context.ui.note_licence(encoder.spec().licence.as_deref());
+                context.note_weights(engine.registry(), &self.encoder, &*encoder);
                 let task = Task::default();
                 let work = engine.encode(&self.table, &self.encoder, &task);
                 let outcome = watch(context.ui, self.table.as_str(), &task, work).await?;

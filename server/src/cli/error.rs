@@ -136,6 +136,8 @@ impl CliError {
                     "`penstock sql \"SELECT id FROM {table} LIMIT 10\"` shows some ids"
                 ));
             }
+            // The message says what to do.
+            Self::Engine(penstock::Error::Embed(error)) if is_of_the_hub(error) => return None,
             // The message lists the columns that there are.
             Self::Engine(penstock::Error::NoSuchColumn { .. }) => return None,
             _ => match self.code() {
@@ -198,6 +200,11 @@ impl CliError {
         };
         serde_json::to_string(&document).unwrap_or_else(|_| self.to_string())
     }
+}
+
+const fn is_of_the_hub(error: &penstock::encoding::EmbedError) -> bool {
+    use penstock::encoding::EmbedError::{Hub, NotCached};
+    matches!(error, Hub { .. } | NotCached { .. })
 }
 
 fn source_hint(code: ErrorCode) -> Option<&'static str> {

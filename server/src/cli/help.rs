@@ -72,7 +72,11 @@ Exit codes:
 Environment:
   PENSTOCK_STORE, PENSTOCK_SERVER   defaults of --store and --server
   PENSTOCK_CHECKPOINTS              default of --checkpoints
-  HF_HUB_CACHE, HF_HOME             where the Hugging Face hub's tools keep what they downloaded
+  HF_HUB_CACHE, HF_HOME             where models of the Hugging Face hub are kept, also by its
+                                    own tools
+  HF_ENDPOINT, HF_TOKEN             another hub; access to gated and private models
+  HF_HUB_OFFLINE                    1 for --offline
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY how other machines are reached
   PENSTOCK_LOG                      what `serve` logs to standard error: `info` logs every
                                     request, `penstock=debug` more
   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
@@ -103,15 +107,19 @@ pub(super) const ENCODE: &str = "Examples:
   penstock encode proteins --encoder protein-kmer-v1
   penstock encode proteins --encoder ./esm2_t6_8M_UR50D
   penstock encode proteins --encoder ./esm2_t6_8M_UR50D:none:f16
+  penstock encode proteins --encoder facebook/esm2_t6_8M_UR50D
 
 A trained model is named by its folder, as the Hugging Face hub lays it out (config.json,
-*.safetensors, a vocabulary), or by its name on the hub, such as facebook/esm2_t6_8M_UR50D, when
-it was downloaded (`hf download`). After the name, `:cls`, `:max` or `:none` (a vector for each
-residue or base) take the place of the mean, and `:f16` that of f32.";
+*.safetensors, a vocabulary), or by its name on the hub, ORG/NAME, with a branch, tag or commit as
+ORG/NAME@REVISION. It is downloaded when it is not in the hub's cache yet, unless --offline is
+given. After the name, `:cls`, `:max` or `:none` (a vector for each residue or base) take the place
+of the mean, and `:f16` that of f32.";
 
 pub(super) const EMBED: &str = "Examples:
   penstock embed --encoder protein-kmer-v1 --text MKTAYIAKQRQISFVK
   penstock embed --encoder ./esm2_t6_8M_UR50D --file proteins.fasta
+  penstock embed --encoder facebook/esm2_t6_8M_UR50D --file proteins.fasta
+  penstock --offline embed --encoder facebook/esm2_t6_8M_UR50D@main --text MKTAYIAKQRQISFVK
   penstock --json embed --encoder ./esm2_t6_8M_UR50D:none --file one.fasta
   penstock embed --encoder ./esm2_t6_8M_UR50D --contacts --file one.fasta";
 
@@ -203,12 +211,14 @@ pub(super) const INGEST: &str = "Examples:
   penstock ingest genomes ecoli.fna.gz plasmids.gb reads.fastq
   penstock ingest meshes ./geometry --on-error skip
   penstock ingest proteins structures.zip --no-encode
+  penstock ingest proteins proteins.fasta --encoder facebook/esm2_t6_8M_UR50D
   zcat proteins.fasta.gz | penstock ingest proteins - --kind protein";
 
 pub(super) const SERVE: &str = "Examples:
   penstock serve
   penstock serve --listen 127.0.0.1:0 --flight 127.0.0.1:0 --json
   penstock --store s3://bucket/prefix --s3-endpoint http://127.0.0.1:9000 serve
+  penstock serve --download
 
 Then:
   curl http://127.0.0.1:7370/v1/tables

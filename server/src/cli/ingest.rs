@@ -63,6 +63,13 @@ impl Args {
             Target::Local(engine) => {
                 let title = self.table.to_string();
                 let request = self.local()?;
+                // What has to be downloaded is shown by itself, and a wrong name is seen at once.
+                if let Encoders::Named(names) = &request.encoders {
+                    for name in names {
+                        let encoder = engine.encoder(name).await?;
+                        context.note_weights(engine.registry(), name, &*encoder);
+                    }
+                }
                 let task = Task::default();
                 let work = load::run(&engine, request, &task);
                 wire::ingest_result(&watch(context.ui, &title, &task, work).await?)

@@ -79,7 +79,10 @@ impl Bar {
         }
         let seconds = self.bar.elapsed().as_secs_f64();
         let mut message = now.stage.to_owned();
-        if now.rows > 0 && seconds > 0.0 {
+        if now.items > 0 && seconds > 0.0 {
+            let rate = super::table::count((now.items as f64 / seconds) as u64);
+            message = format!("{message} {rate} {}/s", now.item);
+        } else if now.rows > 0 && seconds > 0.0 {
             let rate = super::table::count((now.rows as f64 / seconds) as u64);
             message = format!("{message} {rate} rows/s");
         }

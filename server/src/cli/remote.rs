@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use penstock::ProgressSnapshot;
 use penstock_client::{Bytes, Client};
 use penstock_openapi::{IngestParams, IngestResult, Job, JobProgress};
-use penstock_types::TableName;
+use penstock_types::{Kind, TableName};
 use serde::de::DeserializeOwned;
 
 use super::CliError;
@@ -128,6 +128,12 @@ fn snapshot(progress: &JobProgress) -> ProgressSnapshot {
     ProgressSnapshot {
         rows: progress.rows,
         total_rows: progress.total_rows,
+        items: progress.items,
+        item: [Kind::Protein, Kind::Dna, Kind::Mesh]
+            .map(penstock::item_name)
+            .into_iter()
+            .find(|name| *name == progress.item)
+            .unwrap_or_default(),
         bytes: progress.bytes,
         total_bytes: progress.total_bytes,
         // The stages are words of the engine, which live as long as the program; this is text.

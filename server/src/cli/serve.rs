@@ -35,6 +35,13 @@ pub(super) struct Args {
     /// Listen on addresses that other machines reach, though nobody is asked who they are
     #[arg(long)]
     insecure: bool,
+
+    /// Download models of the Hugging Face hub that requests name and that are not here yet
+    ///
+    /// Without it a request that names one is refused, so that whoever reaches the server can
+    /// neither fill its disk nor make it ask another host.
+    #[arg(long)]
+    download: bool,
 }
 
 /// The line that `--json` prints once both addresses answer.
@@ -52,8 +59,16 @@ impl Args {
                 return Err(CliError::OpenToAll { address });
             }
         }
+        if self.download && context.is_offline() {
+            return Err(CliError::usage(
+                "--download and --offline (or HF_HUB_OFFLINE) exclude each other",
+            ));
+        }
         log(context)?;
-        let engine = context.open(&context.global.store, Names::Plain).await?;
+        let names = Names::Plain {
+            download: self.download,
+        };
+        let engine = context.open(&context.global.store, names).await?;
         let (http_listener, http_address) = bind(self.listen).await?;
         let (flight_listener, flight_address) = bind(self.flight).await?;
         let shutdown = CancellationToken::new();

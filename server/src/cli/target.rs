@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use penstock::encoding::{Registry, RegistryOptions};
+use penstock::encoding::hub::ENDPOINT;
+use penstock::encoding::{Download, Encoder, Hub, Registry, RegistryOptions, WorkerOptions};
 use penstock::store::StoreOptions;
 use penstock::{Engine, EngineOptions};
 use penstock_client::Client;
 
-use super::{CliError, Context};
+use super::{CliError, Context, download};
 
 /// Who answers a command.
 pub(super) enum Target {
@@ -30,10 +31,14 @@ pub(super) enum Absent {
 /// What an encoder's name may be, beside that of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Names {
-    /// The path of a checkpoint: whoever asks sits at this machine.
+    /// The path of a checkpoint, or a model of the hub, which is downloaded when it is not here:
+    /// whoever asks sits at this machine.
     Paths,
     /// The name of a checkpoint in the folder that was given: whoever asks is elsewhere.
-    Plain,
+    Plain {
+        /// Whether requests may make this machine download models.
+        download: bool,
+    },
 }
 
 impl Context<'_> {
@@ -77,7 +82,47 @@ impl Context<'_> {
             root: self.global.checkpoints.clone(),
             hub_cache: self.environment.hub_cache.clone(),
             paths: names == Names::Paths,
+            download: self.download(names),
+            workers: (!self.global.workers.is_empty()).then(|| WorkerOptions {
+                program: self.environment.worker.clone(),
+                devices: self.global.workers.clone(),
+            }),
         })
+    }
+
+    fn download(&self, names: Names) -> Download {
+        let report = match names {
+            _ if self.is_offline() => return Download::Never,
+            Names::Paths => download::shown(*self.ui),
+            Names::Plain { download: true } => Some(download::logged()),
+            Names::Plain { download: false } => return Download::Never,
+        };
+        let environment = &self.environment;
+        Download::From(Hub {
+            endpoint: environment
+                .hub_endpoint
+                .clone()
+                .unwrap_or_else(|| ENDPOINT.to_owned()),
+            token: environment.hub_token.clone(),
+            report,
+            ..Hub::default()
+        })
+    }
+
+    /// Whether nothing may be downloaded.
+    pub(super) const fn is_offline(&self) -> bool {
+        self.global.offline || self.environment.hub_offline
+    }
+
+    /// Says what whoever chose an encoder should know of its weights.
+    pub(super) fn note_weights(&self, registry: &Registry, name: &str, encoder: &dyn Encoder) {
+        if !self.ui.wants_json()
+            && let Some(commit) = registry.commit(name)
+        {
+            self.ui
+                .note(&format!("{} is at commit {commit}", encoder.spec().encoder));
+        }
+        self.ui.note_licence(encoder.spec().licence.as_deref());
     }
 
     fn store_options(&self) -> StoreOptions {

@@ -86,6 +86,8 @@ pub(super) fn progress(now: &ProgressSnapshot) -> JobProgress {
         },
         rows: now.rows,
         total_rows: now.total_rows,
+        items: now.items,
+        item: now.item.to_owned(),
         bytes: now.bytes,
         total_bytes: now.total_bytes,
     }

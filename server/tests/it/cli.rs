@@ -6,6 +6,7 @@ mod heads;
 mod help;
 mod ingest;
 mod pin;
+mod resume;
 mod search;
 mod serve;
 mod tables;
@@ -72,7 +73,13 @@ impl Place {
         ] {
             command.env_remove(name);
         }
+        // Nothing is asked of another machine, whatever a test names.
+        for name in ["HF_HUB_CACHE", "HF_ENDPOINT", "HF_TOKEN"] {
+            command.env_remove(name);
+        }
         command
+            .env("HF_HOME", self.path().join("huggingface"))
+            .env("HF_HUB_OFFLINE", "1")
             .current_dir(self.path())
             .args(arguments)
             .stdin(Stdio::null());

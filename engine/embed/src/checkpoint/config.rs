@@ -1,11 +1,15 @@
 //! `config.json`: which model, and how large.
 
+mod transformer;
+
 use std::fmt;
 
 use penstock_types::Kind;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::CheckpointFault;
+pub(crate) use transformer::TransformerConfig;
 
 /// The models that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +26,50 @@ pub(crate) enum Family {
     T5,
     /// DNABERT-2.
     DnaBert2,
+    /// PointNet++.
+    PointNet2,
+    /// DGCNN.
+    Dgcnn,
+    /// Point-MAE.
+    PointMae,
+    /// Transolver.
+    Transolver,
+    /// `MeshGraphNet`.
+    MeshGraphNet,
+    /// `HyenaDNA`.
+    HyenaDna,
+    /// Caduceus, of either form.
+    Caduceus,
 }
 
 impl Family {
-    /// What its sequences are.
+    /// Whether it is computed as `model::transformer`, which has several precisions.
+    pub(crate) const fn is_transformer(self) -> bool {
+        matches!(
+            self,
+            Self::Esm2
+                | Self::NucleotideV1
+                | Self::NucleotideV2
+                | Self::EsmC
+                | Self::T5
+                | Self::DnaBert2
+        )
+    }
+
+    /// What its records are.
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Esm2 | Self::EsmC | Self::T5 => Kind::Protein,
-            Self::NucleotideV1 | Self::NucleotideV2 | Self::DnaBert2 => Kind::Dna,
+            Self::PointNet2
+            | Self::Dgcnn
+            | Self::PointMae
+            | Self::Transolver
+            | Self::MeshGraphNet => Kind::Mesh,
+            Self::NucleotideV1
+            | Self::NucleotideV2
+            | Self::DnaBert2
+            | Self::HyenaDna
+            | Self::Caduceus => Kind::Dna,
         }
     }
 }
@@ -43,118 +83,96 @@ impl fmt::Display for Family {
             Self::EsmC => "ESM C protein language model",
             Self::T5 => "T5 protein encoder",
             Self::DnaBert2 => "DNABERT-2",
+            Self::PointNet2 => "PointNet++",
+            Self::Dgcnn => "DGCNN",
+            Self::PointMae => "Point-MAE",
+            Self::Transolver => "Transolver",
+            Self::MeshGraphNet => "MeshGraphNet",
+            Self::HyenaDna => "HyenaDNA",
+            Self::Caduceus => "Caduceus",
         })
     }
 }
 
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
-                     ProstT5) and bert with ALiBi (DNABERT-2)";
+                     ProstT5), bert with ALiBi (DNABERT-2), hyenadna, caduceus, \
+                     pointnet2 (PointNet++), dgcnn, point-mae, transolver and meshgraphnet";
 
-/// The keys of `config.json` that say what a model computes. Names are those of the files.
-#[derive(Debug, Clone, Deserialize)]
+/// What `config.json` says. Each family reads its own keys.
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
-    #[serde(default)]
-    pub(crate) model_type: String,
-    #[serde(default)]
-    pub(crate) architectures: Vec<String>,
-    pub(crate) vocab_size: usize,
-    #[serde(alias = "d_model")]
-    pub(crate) hidden_size: usize,
-    #[serde(alias = "num_layers")]
-    pub(crate) num_hidden_layers: usize,
-    #[serde(alias = "num_heads")]
-    pub(crate) num_attention_heads: usize,
-    #[serde(alias = "d_ff")]
-    pub(crate) intermediate_size: Option<usize>,
-    #[serde(alias = "layer_norm_epsilon")]
-    pub(crate) layer_norm_eps: Option<f64>,
-    pub(crate) position_embedding_type: Option<String>,
-    pub(crate) max_position_embeddings: Option<usize>,
-    pub(crate) pad_token_id: Option<u32>,
-    pub(crate) mask_token_id: Option<u32>,
-    pub(crate) token_dropout: Option<bool>,
-    pub(crate) emb_layer_norm_before: Option<bool>,
-    /// Only Nucleotide Transformer v2 has this key.
-    pub(crate) add_bias_fnn: Option<bool>,
-    /// T5: numbers per head.
-    pub(crate) d_kv: Option<usize>,
-    pub(crate) relative_attention_num_buckets: Option<usize>,
-    pub(crate) relative_attention_max_distance: Option<usize>,
-    pub(crate) feed_forward_proj: Option<String>,
-    /// DNABERT-2: the length its ALiBi table was made for at first.
-    pub(crate) alibi_starting_size: Option<usize>,
+    json: Value,
 }
 
 impl Config {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, CheckpointFault> {
-        let config: Self =
-            serde_json::from_slice(bytes).map_err(|source| CheckpointFault::Json {
-                file: "config.json",
-                source,
-            })?;
-        for (key, value) in [
-            ("vocab_size", config.vocab_size),
-            ("hidden_size", config.hidden_size),
-            ("num_attention_heads", config.num_attention_heads),
-            ("intermediate_size", config.intermediate_size.unwrap_or(1)),
-            ("d_kv", config.d_kv.unwrap_or(1)),
-        ] {
-            if value == 0 {
-                return Err(CheckpointFault::Config {
-                    key,
-                    given: "0".into(),
-                    expected: "a positive number",
-                });
-            }
-        }
-        Ok(config)
+        let json = serde_json::from_slice(bytes).map_err(json)?;
+        Ok(Self { json })
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.json.get(key)?.as_str()
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.json.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// The model that these keys describe.
     pub(crate) fn family(&self) -> Result<Family, CheckpointFault> {
-        let rotary = self.position_embedding_type.as_deref() == Some("rotary");
-        match self.model_type.as_str() {
-            // Its configurations on the hub name no model type.
-            "esm" | "" if self.add_bias_fnn.is_some() => Ok(Family::NucleotideV2),
+        let model_type = self.text("model_type").unwrap_or_default();
+        let rotary = self.text("position_embedding_type") == Some("rotary");
+        let letters = self.json.get("vocab_size").and_then(Value::as_u64);
+        match model_type {
+            // Its configurations on the hub name no model type; only it has this key.
+            "esm" | "" if self.has("add_bias_fnn") => Ok(Family::NucleotideV2),
             "esm" if rotary => Ok(Family::Esm2),
             // ESM-1 has learned positions too, and the 33 letters of proteins.
-            "esm" if self.vocab_size > 64 => Ok(Family::NucleotideV1),
+            "esm" if letters.is_some_and(|letters| letters > 64) => Ok(Family::NucleotideV1),
             "ESMplusplus" | "esmc" => Ok(Family::EsmC),
             "t5" => Ok(Family::T5),
-            "bert" if self.alibi_starting_size.is_some() => Ok(Family::DnaBert2),
-            other => Err(CheckpointFault::UnknownModel {
-                given: match (other, self.architectures.first()) {
-                    ("", Some(architecture)) => architecture.clone(),
-                    _ => other.to_owned(),
-                },
-                known: KNOWN,
-            }),
+            "bert" if self.has("alibi_starting_size") => Ok(Family::DnaBert2),
+            "pointnet2" => Ok(Family::PointNet2),
+            "dgcnn" => Ok(Family::Dgcnn),
+            "point-mae" => Ok(Family::PointMae),
+            "transolver" => Ok(Family::Transolver),
+            "meshgraphnet" => Ok(Family::MeshGraphNet),
+            "hyenadna" => Ok(Family::HyenaDna),
+            "caduceus" => Ok(Family::Caduceus),
+            _ => Err(self.unknown()),
         }
     }
 
-    /// Numbers per head, where they are the width shared out evenly.
-    pub(crate) fn even_heads(&self) -> Result<usize, CheckpointFault> {
-        if self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Ok(self.hidden_size / self.num_attention_heads);
+    /// That no model of this build has such a configuration.
+    pub(crate) fn unknown(&self) -> CheckpointFault {
+        let architecture = self.json.pointer("/architectures/0");
+        CheckpointFault::UnknownModel {
+            given: match (
+                self.text("model_type"),
+                architecture.and_then(Value::as_str),
+            ) {
+                (None | Some(""), Some(architecture)) => architecture.to_owned(),
+                (model_type, _) => model_type.unwrap_or_default().to_owned(),
+            },
+            known: KNOWN,
         }
-        Err(CheckpointFault::Config {
-            key: "num_attention_heads",
-            given: self.num_attention_heads.to_string(),
-            expected: "a divisor of hidden_size",
-        })
     }
 
-    /// A key without which the model has no meaning.
-    pub(crate) fn need<T>(
-        value: Option<T>,
-        key: &'static str,
-        expected: &'static str,
-    ) -> Result<T, CheckpointFault> {
-        value.ok_or(CheckpointFault::Config {
-            key,
-            given: "missing".into(),
-            expected,
-        })
+    /// The keys of one family.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, CheckpointFault> {
+        serde_json::from_value(self.json.clone()).map_err(json)
+    }
+
+    /// The keys of a transformer.
+    pub(crate) fn transformer(&self) -> Result<TransformerConfig, CheckpointFault> {
+        self.read::<TransformerConfig>()?.checked()
+    }
+}
+
+fn json(source: serde_json::Error) -> CheckpointFault {
+    CheckpointFault::Json {
+        file: "config.json",
+        source,
     }
 }

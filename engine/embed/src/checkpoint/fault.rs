@@ -16,7 +16,14 @@ pub enum CheckpointFault {
         source: std::io::Error,
     },
     /// There is no `config.json`.
-    #[error("it has no config.json; a checkpoint is a folder as the Hugging Face hub lays it out")]
+    #[error(
+        "it has no config.json; a checkpoint is a folder as the Hugging Face hub lays it out. The \
+         published weights of PointNet++, DGCNN and Point-MAE come without one: for those of the \
+         published size, write {{\"model_type\": \"pointnet2\"}} (with \"multi_scale\": true for \
+         several scales and \"normals\": true where they were trained with normals), \
+         {{\"model_type\": \"dgcnn\"}} or {{\"model_type\": \"point-mae\"}} (with \"class_token\": \
+         false for an encoder of pre-training) into it"
+    )]
     NoConfig,
     /// A file is not the JSON it should be.
     #[error("`{file}` is not what a checkpoint's should be")]

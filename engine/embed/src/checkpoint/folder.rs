@@ -1,10 +1,17 @@
 //! A checkpoint's folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::licence::of_card;
 use super::{CheckpointFault, Config};
 use crate::EmbedError;
+
+/// The weights, where they are in one file.
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+
+/// Names the files of the weights, where they are in several.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// A folder with a trained model.
 #[derive(Debug, Clone)]
@@ -95,66 +102,81 @@ impl Checkpoint {
 
 /// The files with weights: the shards that the index names, else every safetensors file.
 fn weights(folder: &Path) -> Result<Vec<PathBuf>, CheckpointFault> {
-    let single = folder.join("model.safetensors");
+    let single = folder.join(WEIGHTS);
     if single.is_file() {
         return Ok(vec![single]);
     }
-    let index = folder.join("model.safetensors.index.json");
+    let index = folder.join(INDEX);
     if index.is_file() {
         return shards(folder, &index);
     }
     let mut found = Vec::new();
-    let mut pickled = None;
+    let mut pickle = None;
     let entries = std::fs::read_dir(folder).map_err(|source| CheckpointFault::Read {
         file: ".".into(),
         source,
     })?;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        match Path::new(&name).extension().and_then(|e| e.to_str()) {
-            Some("safetensors") => found.push(entry.path()),
-            Some("bin" | "pt" | "pth" | "ckpt" | "pkl") => pickled = Some(name),
-            _ => {}
+        if name.ends_with(".safetensors") {
+            found.push(entry.path());
+        } else if is_pickle(&name) {
+            pickle = Some(name);
         }
     }
     found.sort();
-    match pickled {
+    match pickle {
         _ if !found.is_empty() => Ok(found),
-        Some(file) => Err(CheckpointFault::Pickled {
-            command: "in its folder, python -c \"import glob, torch, safetensors.torch as s; \
-                      [s.save_file({k: v.contiguous().clone() for k, v in torch.load(f, \
-                      map_location='cpu', weights_only=True).items()}, f[:-4] + '.safetensors') \
-                      for f in glob.glob('*.bin')]\""
-                .to_owned(),
-            file,
-        }),
+        Some(file) => Err(pickled(file, "")),
         None => Err(CheckpointFault::NoWeights),
     }
 }
 
-fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, CheckpointFault> {
+/// Whether a file's name is one that pickled weights have.
+pub(crate) fn is_pickle(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|e| e.to_str());
+    matches!(extension, Some("bin" | "pt" | "pth" | "ckpt" | "pkl"))
+}
+
+/// Says how pickled weights are converted; `before` is what has to be done before that.
+pub(crate) fn pickled(file: String, before: &str) -> CheckpointFault {
+    let command = "in its folder, python -c \"import glob, torch, safetensors.torch as s; \
+                   [s.save_file({k: v.contiguous().clone() for k, v in torch.load(f, \
+                   map_location='cpu', weights_only=True).items()}, f[:-4] + '.safetensors') \
+                   for f in glob.glob('*.bin')]\"";
+    CheckpointFault::Pickled {
+        command: format!("{before}{command}"),
+        file,
+    }
+}
+
+/// The files that an index of shards names.
+pub(crate) fn shard_names(index: &[u8]) -> Result<BTreeSet<String>, serde_json::Error> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,
     }
-    let file = "model.safetensors.index.json";
+    let index: Index = serde_json::from_slice(index)?;
+    Ok(index.weight_map.into_values().collect())
+}
+
+fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, CheckpointFault> {
+    let file = INDEX;
     let bytes = std::fs::read(index).map_err(|source| CheckpointFault::Read {
         file: file.into(),
         source,
     })?;
-    let index: Index =
-        serde_json::from_slice(&bytes).map_err(|source| CheckpointFault::Json { file, source })?;
-    let names: std::collections::BTreeSet<&String> = index.weight_map.values().collect();
-    names
+    shard_names(&bytes)
+        .map_err(|source| CheckpointFault::Json { file, source })?
         .into_iter()
         .map(|name| {
             // A name with a path could point out of the folder.
-            let path = folder.join(Path::new(name).file_name().unwrap_or_default());
+            let path = folder.join(Path::new(&name).file_name().unwrap_or_default());
             if path.is_file() {
                 return Ok(path);
             }
             Err(CheckpointFault::Read {
-                file: name.clone(),
+                file: name,
                 source: std::io::ErrorKind::NotFound.into(),
             })
         })

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::transformer::cpu::Watch;
+use crate::windows::windows;
 
 /// Largest difference of a hidden state that counts as the same.
 const SAME: f32 = 1e-4;
@@ -71,7 +72,26 @@ impl Golden {
 }
 
 fn open(name: &str) -> Embedder {
-    Embedder::load_on(&Checkpoint::open(&folder(name)).unwrap(), &Device::Cpu).unwrap()
+    open_in(name, Precision::F32)
+}
+
+fn open_in(name: &str, precision: Precision) -> Embedder {
+    let checkpoint = Checkpoint::open(&folder(name)).unwrap();
+    Embedder::load_on(&checkpoint, &Device::Cpu, precision).unwrap()
+}
+
+/// A model as on a device that is not the CPU, on the CPU.
+fn on_tensors(name: &str, precision: Precision) -> Embedder {
+    let mut embedder = open(name);
+    let checkpoint = Checkpoint::open(&folder(name)).unwrap();
+    let family = checkpoint.config().family().unwrap();
+    let weights = Weights::open(checkpoint.weights(), sequence::prefix(family)).unwrap();
+    let parts = sequence::parts(&checkpoint, &weights).unwrap();
+    embedder.layers = Layers::Gpu {
+        model: gpu::Transformer::load(&parts.source, 512, &Device::Cpu, precision).unwrap(),
+        budget: AtomicUsize::new(usize::MAX),
+    };
+    embedder
 }
 
 fn cpu(embedder: &Embedder) -> &cpu::Transformer {
@@ -121,7 +141,7 @@ fn every_layer_equals_the_reference() {
         let batch = golden.batch();
         let mut layers = Layerwise::default();
         cpu(&embedder).forward(&batch, &mut Scratch::default(), &mut layers);
-        let width = embedder.width();
+        let width = embedder.width;
         for (layer, states) in layers.0.iter().enumerate() {
             for (case, range) in batch.ranges().enumerate() {
                 same(
@@ -145,9 +165,10 @@ fn tensors_of_the_library_give_the_same() {
             .to_vec();
         let checkpoint = Checkpoint::open(&folder(name)).unwrap();
         let family = checkpoint.config().family().unwrap();
-        let weights = Weights::open(checkpoint.weights(), model::prefix(family)).unwrap();
-        let parts = model::parts(&checkpoint, &weights).unwrap();
-        let library = gpu::Transformer::load(&parts.source, 512, &Device::Cpu).unwrap();
+        let weights = Weights::open(checkpoint.weights(), sequence::prefix(family)).unwrap();
+        let parts = sequence::parts(&checkpoint, &weights).unwrap();
+        let library =
+            gpu::Transformer::load(&parts.source, 512, &Device::Cpu, Precision::F32).unwrap();
         same(&library.forward(&batch).unwrap(), &kernels, SAME, name);
     }
 }
@@ -158,25 +179,230 @@ fn a_batch_equals_its_sequences_one_by_one() {
         let (golden, embedder) = (Golden::read(name), open(name));
         let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
         for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::None] {
-            let together = embedder.embed(&sequences, pooling).unwrap();
+            let together = embedder.embed_all(&sequences, pooling).unwrap();
             for (sequence, vector) in sequences.iter().zip(together) {
-                let alone = embedder.embed(&[*sequence], pooling).unwrap();
+                let alone = embedder.embed_all(&[*sequence], pooling).unwrap();
                 assert_eq!(alone[0], vector, "{name}");
             }
         }
     }
 }
 
+/// The largest and the mean difference of two rows of numbers.
+fn apart(a: &[f32], b: &[f32]) -> (f32, f32) {
+    let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    let sum: f32 = differences.clone().sum();
+    (differences.fold(0.0, f32::max), sum / a.len() as f32)
+}
+
+#[test]
+fn lower_precisions_are_near_and_differ() {
+    for name in GOLDEN {
+        let (golden, full) = (Golden::read(name), open(name));
+        let batch = golden.batch();
+        let states = |embedder: &Embedder| {
+            let mut scratch = Scratch::default();
+            cpu(embedder)
+                .forward(&batch, &mut scratch, &mut Blind)
+                .to_vec()
+        };
+        let exact = states(&full);
+        let size = exact.iter().map(|x| x.abs()).sum::<f32>() / exact.len() as f32;
+        // Relative to the mean magnitude of a hidden state.
+        for (precision, most, usual) in
+            [(Precision::Bf16, 0.15, 0.02), (Precision::Int8, 0.5, 0.08)]
+        {
+            let (worst, mean) = apart(&states(&open_in(name, precision)), &exact);
+            assert!(
+                worst <= most * size && mean <= usual * size,
+                "{name} in {precision}: {worst}, on average {mean}, of {size}"
+            );
+            assert!(mean > 1e-5 * size, "{name} in {precision} is not rounded");
+        }
+    }
+}
+
+#[test]
+fn pooling_on_a_device_equals_pooling_on_the_host() {
+    for name in GOLDEN {
+        let golden = Golden::read(name);
+        let (mut host, mut device) = (open(name), on_tensors(name, Precision::F32));
+        let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
+        for window in [host.limits.window, 16] {
+            let overlap = host.limits.overlap.min(window / 3);
+            let limits = Limits { window, overlap };
+            (host.limits, device.limits) = (limits, limits);
+            for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::None] {
+                let expected = host.embed_all(&sequences, pooling).unwrap();
+                let given = device.embed_all(&sequences, pooling).unwrap();
+                for (given, expected) in given.iter().zip(&expected) {
+                    // As far apart as the hidden states are; means are nearer.
+                    let tolerance = match pooling {
+                        Pooling::Mean => 1e-5,
+                        _ => SAME,
+                    };
+                    same(
+                        given,
+                        expected,
+                        tolerance,
+                        &format!("{name}, {pooling}, {window}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_device_computes_in_what_it_is_told() {
+    let golden = Golden::read("esm2");
+    let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
+    let host = open_in("esm2", Precision::Bf16);
+    let device = on_tensors("esm2", Precision::Bf16);
+    let full = open("esm2").embed_all(&sequences, Pooling::Mean).unwrap();
+    let a = host.embed_all(&sequences, Pooling::Mean).unwrap().concat();
+    let b = device
+        .embed_all(&sequences, Pooling::Mean)
+        .unwrap()
+        .concat();
+    let (_, rounding) = apart(&a, &full.concat());
+    let (_, between) = apart(&a, &b);
+    // The host keeps attention in single precision, the device does not: they differ by no more
+    // than rounding does.
+    assert!(
+        rounding > 1e-5 && between < 4.0 * rounding,
+        "{rounding}, {between}"
+    );
+    let checkpoint = Checkpoint::open(&folder("esm2")).unwrap();
+    let family = checkpoint.config().family().unwrap();
+    let weights = Weights::open(checkpoint.weights(), sequence::prefix(family)).unwrap();
+    let parts = sequence::parts(&checkpoint, &weights).unwrap();
+    let refused = gpu::Transformer::load(&parts.source, 512, &Device::Cpu, Precision::Int8);
+    assert!(matches!(refused, Err(EmbedError::NoPrecision { .. })));
+}
+
+#[test]
+fn models_of_one_precision_refuse_others() {
+    let checkpoint = Checkpoint::open(&folder("meshgraphnet")).unwrap();
+    for precision in [Precision::Bf16, Precision::Int8] {
+        let refused = crate::model::load(&checkpoint, &Device::Cpu, precision).map(|_| ());
+        assert!(matches!(refused, Err(EmbedError::NoPrecision { .. })));
+    }
+}
+
+#[test]
+fn a_window_larger_than_the_memory_is_refused() {
+    let embedder = on_tensors("esm2", Precision::F32);
+    let Layers::Gpu { model, budget } = &embedder.layers else {
+        unreachable!("on tensors");
+    };
+    let one = model.shape().device_bytes(1, 12);
+    budget.store(one, Ordering::Relaxed);
+    assert!(
+        embedder
+            .embed_all(&[&b"MKVLAAGIVG"[..]; 3], Pooling::Mean)
+            .is_ok()
+    );
+    let error = embedder
+        .embed_all(&[b"MKVLAAGIVGL"], Pooling::Mean)
+        .unwrap_err();
+    assert_eq!(error.code(), penstock_types::ErrorCode::LimitExceeded);
+    let message = error.to_string();
+    assert!(
+        message.contains("13 tokens") && message.contains(&one.to_string()),
+        "{message}"
+    );
+}
+
+#[test]
+fn buffers_are_what_the_plan_says() {
+    for name in GOLDEN {
+        let golden = Golden::read(name);
+        for precision in Precision::ALL {
+            let embedder = open_in(name, precision);
+            let model = cpu(&embedder);
+            let batch = golden.batch();
+            // Fresh buffers, and buffers that grow from smaller batches to this one.
+            for smaller in [0, 1, 3] {
+                let mut scratch = Scratch::default();
+                for length in 0..smaller {
+                    let mut packed = Packed::default();
+                    packed.push(&batch.tokens()[..=length]);
+                    model.forward(&packed, &mut scratch, &mut Blind);
+                }
+                model.forward(&batch, &mut scratch, &mut Blind);
+                let planned = model
+                    .shape()
+                    .cpu_bytes(batch.tokens().len(), batch.longest());
+                let taken = scratch.bytes();
+                assert!(
+                    taken <= planned && taken * 10 >= planned * 9,
+                    "{name} in {precision}: {taken} bytes, planned {planned}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_of_many_stretches_equals_its_sequences() {
+    use rand::{Rng as _, SeedableRng as _};
+    let embedder = open("esm2-odd");
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(9);
+    let letters = b"ACDEFGHIKLMNPQRSTVWY";
+    // More tokens than one stretch of any machine's has.
+    let sequences: Vec<Vec<u8>> = (0..40)
+        .map(|i| {
+            (0..i % 7 * 30)
+                .map(|_| letters[rng.random_range(0..20)])
+                .collect()
+        })
+        .collect();
+    let mut all: Vec<&[u8]> = sequences.iter().map(Vec::as_slice).collect();
+    let once = embedder.embed_all(&all, Pooling::Mean).unwrap();
+    let copies = 16 * rayon::current_num_threads();
+    all = all.iter().copied().cycle().take(40 * copies).collect();
+    let vectors = embedder.embed_all(&all, Pooling::Mean).unwrap();
+    for (i, vector) in vectors.iter().enumerate() {
+        assert_eq!(vector, &once[i % 40]);
+    }
+}
+
+#[test]
+fn a_batch_of_lower_precision_equals_its_sequences_one_by_one() {
+    for (name, precision) in [
+        ("esm2-odd", Precision::Bf16),
+        ("esm2-odd", Precision::Int8),
+        ("t5-gated", Precision::Bf16),
+        ("t5-gated", Precision::Int8),
+    ] {
+        let (golden, embedder) = (Golden::read(name), open_in(name, precision));
+        let sequences: Vec<&[u8]> = golden.sequences.iter().map(String::as_bytes).collect();
+        let together = embedder.embed_all(&sequences, Pooling::None).unwrap();
+        for (sequence, vector) in sequences.iter().zip(together) {
+            let alone = embedder.embed_all(&[*sequence], Pooling::None).unwrap();
+            assert_eq!(alone[0], vector, "{name} in {precision}");
+        }
+    }
+}
+
+#[test]
+fn weights_have_one_digest_whatever_they_are_computed_in() {
+    let digests = Precision::ALL.map(|precision| open_in("esm2-odd", precision).digest);
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(digests[0], digests[2]);
+}
+
 #[test]
 fn pooling_is_over_the_tokens_without_the_special_ones() {
     let (golden, embedder) = (Golden::read("esm2"), open("esm2"));
-    let width = embedder.width();
+    let width = embedder.width;
     let sequence = golden.sequences[4].as_bytes();
     let states = golden.numbers("4.hidden.3");
     let rows: Vec<&[f32]> = states.chunks(width).collect();
     let inner = &rows[1..rows.len() - 1];
     assert_eq!(inner.len(), sequence.len());
-    let embed = |pooling| embedder.embed(&[sequence], pooling).unwrap().remove(0);
+    let embed = |pooling| embedder.embed_all(&[sequence], pooling).unwrap().remove(0);
     let column = |j: usize| inner.iter().map(move |row| row[j]);
     let mean: Vec<f32> = (0..width)
         .map(|j| column(j).sum::<f32>() / inner.len() as f32)
@@ -199,17 +425,17 @@ fn long_sequences_are_the_mean_of_their_windows() {
         overlap: 6,
     };
     let whole = embedder
-        .embed(&[sequence], Pooling::None)
+        .embed_all(&[sequence], Pooling::None)
         .unwrap()
         .remove(0);
-    let width = embedder.width();
+    let width = embedder.width;
     let cut = windows(0, sequence.len(), embedder.limits);
     assert!(cut.len() > 2);
     let mut sums = vec![0.0_f32; sequence.len() * width];
     let mut counts = vec![0.0_f32; sequence.len()];
     for window in &cut {
         let part = embedder
-            .embed(&[&sequence[window.tokens.clone()]], Pooling::None)
+            .embed_all(&[&sequence[window.tokens.clone()]], Pooling::None)
             .unwrap();
         for (i, row) in window.tokens.clone().zip(part[0].chunks(width)) {
             counts[i] += 1.0;
@@ -223,14 +449,17 @@ fn long_sequences_are_the_mean_of_their_windows() {
     }
     same(&whole, &sums, 1e-5, "each residue");
     let mean = embedder
-        .embed(&[sequence], Pooling::Mean)
+        .embed_all(&[sequence], Pooling::Mean)
         .unwrap()
         .remove(0);
     let expected: Vec<f32> = (0..width)
         .map(|j| sums.chunks(width).map(|row| row[j]).sum::<f32>() / sequence.len() as f32)
         .collect();
     same(&mean, &expected, 1e-5, "mean");
-    let max = embedder.embed(&[sequence], Pooling::Max).unwrap().remove(0);
+    let max = embedder
+        .embed_all(&[sequence], Pooling::Max)
+        .unwrap()
+        .remove(0);
     let expected: Vec<f32> = (0..width)
         .map(|j| {
             sums.chunks(width)
@@ -245,22 +474,30 @@ fn long_sequences_are_the_mean_of_their_windows() {
 fn contact_maps_equal_the_reference() {
     for name in ["esm2", "esm2-odd", "esm2-plain"] {
         let (golden, embedder) = (Golden::read(name), open(name));
+        let tensors = on_tensors(name, Precision::F32);
         for (case, sequence) in golden.sequences.iter().enumerate() {
-            let map = embedder.contacts(sequence.as_bytes()).unwrap();
+            let map = embedder.contact_map(sequence.as_bytes()).unwrap().unwrap();
             let expected = golden.numbers(&format!("{case}.contacts"));
             same(&map, &expected, 1e-5, &format!("{name}, case {case}"));
+            let map = tensors.contact_map(sequence.as_bytes()).unwrap().unwrap();
+            same(
+                &map,
+                &expected,
+                1e-5,
+                &format!("{name} on a device, case {case}"),
+            );
         }
     }
-    assert!(open("t5").contacts(b"MKV").is_none());
+    assert!(open("t5").contact_map(b"MKV").unwrap().is_none());
 }
 
 #[test]
 fn nothing_gives_nothing() {
     let embedder = open("esm2");
-    let vectors = embedder.embed(&[b"", b"MKV"], Pooling::Mean).unwrap();
+    let vectors = embedder.embed_all(&[b"", b"MKV"], Pooling::Mean).unwrap();
     assert!(vectors[0].is_empty());
-    assert_eq!(vectors[1].len(), embedder.width());
-    assert!(embedder.embed(&[], Pooling::Mean).unwrap().is_empty());
+    assert_eq!(vectors[1].len(), embedder.width);
+    assert!(embedder.embed_all(&[], Pooling::Mean).unwrap().is_empty());
 }
 
 proptest! {
@@ -273,11 +510,11 @@ proptest! {
         use rand::{SeedableRng as _, seq::SliceRandom as _};
         let embedder = open("esm2-odd");
         let bytes: Vec<&[u8]> = sequences.iter().map(String::as_bytes).collect();
-        let vectors = embedder.embed(&bytes, Pooling::Mean).unwrap();
+        let vectors = embedder.embed_all(&bytes, Pooling::Mean).unwrap();
         let mut order: Vec<usize> = (0..bytes.len()).collect();
         order.shuffle(&mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
         let shuffled: Vec<&[u8]> = order.iter().map(|i| bytes[*i]).collect();
-        let again = embedder.embed(&shuffled, Pooling::Mean).unwrap();
+        let again = embedder.embed_all(&shuffled, Pooling::Mean).unwrap();
         for (i, vector) in order.iter().zip(again) {
             prop_assert_eq!(&vectors[*i], &vector);
         }

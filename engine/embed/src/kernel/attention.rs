@@ -111,6 +111,17 @@ pub(crate) struct AttentionScratch {
     scores: Aligned,
 }
 
+#[cfg(test)]
+impl AttentionScratch {
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        [&self.queries, &self.keys, &self.values, &self.scores]
+            .map(Aligned::bytes)
+            .iter()
+            .sum()
+    }
+}
+
 impl Attention<'_> {
     /// Attends within one sequence. `qkv` holds `tokens` rows of queries, keys and values, each
     /// `heads * head_dim` numbers; `to` gets `tokens` rows of `heads * head_dim`. With `maps`, the

@@ -33,6 +33,8 @@ pub(crate) trait Lanes: Copy {
     unsafe fn sum(v: Self::V) -> f32;
     /// The largest number.
     unsafe fn largest(v: Self::V) -> f32;
+    /// The first and the second number of `bfloat16` in each of `WIDTH` words.
+    unsafe fn halves(at: *const u32) -> (Self::V, Self::V);
 
     #[inline(always)]
     unsafe fn zero() -> Self::V {
@@ -104,6 +106,15 @@ impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn largest(v: __m512) -> f32 {
         unsafe { _mm512_reduce_max_ps(v) }
+    }
+    #[inline(always)]
+    unsafe fn halves(at: *const u32) -> (__m512, __m512) {
+        unsafe {
+            let words = _mm512_loadu_si512(at.cast());
+            let upper = _mm512_and_si512(words, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+            let lower = _mm512_slli_epi32::<16>(words);
+            (_mm512_castsi512_ps(lower), _mm512_castsi512_ps(upper))
+        }
     }
 }
 
@@ -186,6 +197,15 @@ impl Lanes for Avx2 {
     unsafe fn largest(v: __m256) -> f32 {
         unsafe { Self::fold(v, f32::max) }
     }
+    #[inline(always)]
+    unsafe fn halves(at: *const u32) -> (__m256, __m256) {
+        unsafe {
+            let words = _mm256_loadu_si256(at.cast());
+            let upper = _mm256_and_si256(words, _mm256_set1_epi32(0xffff_0000_u32 as i32));
+            let lower = _mm256_slli_epi32::<16>(words);
+            (_mm256_castsi256_ps(lower), _mm256_castsi256_ps(upper))
+        }
+    }
 }
 
 /// Four numbers that the compiler may keep in one vector, as it does on 64-bit ARM.
@@ -264,5 +284,13 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn largest(v: [f32; 4]) -> f32 {
         v[0].max(v[1]).max(v[2].max(v[3]))
+    }
+    #[inline(always)]
+    unsafe fn halves(at: *const u32) -> ([f32; 4], [f32; 4]) {
+        let words = unsafe { at.cast::<[u32; 4]>().read_unaligned() };
+        (
+            words.map(|word| f32::from_bits(word << 16)),
+            words.map(|word| f32::from_bits(word & 0xffff_0000)),
+        )
     }
 }

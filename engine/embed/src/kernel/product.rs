@@ -29,9 +29,14 @@ pub(crate) enum Activation {
     GeluTanh,
     /// `max(x, 0)`.
     Relu,
+    /// `max(x, 0.2 x)`.
+    LeakyRelu,
     /// `x * sigmoid(x)`.
     Silu,
 }
+
+/// What a leaky ReLU keeps of what is below zero.
+pub(crate) const LEAK: f32 = 0.2;
 
 /// One cache line, so that a vector never straddles two.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +55,8 @@ impl Aligned {
     pub(crate) fn resize(&mut self, len: usize) {
         let lines = len.div_ceil(16);
         if self.lines.len() < lines {
+            // No room over: the plan of the memory counts on it.
+            self.lines.reserve_exact(lines - self.lines.len());
             self.lines.resize(lines, Line([0.0; 16]));
         }
         self.len = len;
@@ -63,6 +70,24 @@ impl Aligned {
     pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+
+    /// The same bytes as words of 32 bits.
+    pub(crate) fn as_words(&self) -> &[u32] {
+        // SAFETY: as above; a word has the size and alignment of a number, and any bits are one.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+
+    /// The same bytes as words of 32 bits.
+    pub(crate) fn as_mut_words(&mut self) -> &mut [u32] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+
+    /// Bytes that it holds.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
     }
 }
 
@@ -121,6 +146,10 @@ impl Linear {
             panels,
             bias: padded_bias,
         }
+    }
+
+    pub(crate) const fn inputs(&self) -> usize {
+        self.inputs
     }
 
     pub(crate) const fn outputs(&self) -> usize {
@@ -238,8 +267,13 @@ pub(crate) unsafe fn tile<S: Lanes, const R: usize, const N: usize>(
     }
 }
 
+/// Writes a tile: bias, activation, residual. Rows from `rows` on and columns from `columns` on
+/// are not written.
+///
+/// # Safety
+/// `bias` is good for `N` vectors, `to` for the rows, `ldc` apart, and columns that are written.
 #[inline(always)]
-unsafe fn finish<S: Lanes, const R: usize, const N: usize>(
+pub(super) unsafe fn finish<S: Lanes, const R: usize, const N: usize>(
     sums: &[[S::V; N]; R],
     bias: *const f32,
     to: *mut f32,
@@ -285,12 +319,13 @@ unsafe fn finish<S: Lanes, const R: usize, const N: usize>(
 }
 
 #[inline(always)]
-unsafe fn activate<S: Lanes>(x: S::V, activation: Activation) -> S::V {
+pub(super) unsafe fn activate<S: Lanes>(x: S::V, activation: Activation) -> S::V {
     unsafe {
         match activation {
             Activation::Gelu => math::gelu::<S>(x),
             Activation::GeluTanh => math::gelu_tanh::<S>(x),
             Activation::Relu => S::max(x, S::zero()),
+            Activation::LeakyRelu => S::max(x, S::mul(x, S::splat(LEAK))),
             Activation::Silu => math::silu::<S>(x),
         }
     }

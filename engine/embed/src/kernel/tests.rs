@@ -1,8 +1,11 @@
+mod recurrent;
+
 use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::product::{lane_width, padded};
+mod narrow;
+
 use super::*;
 
 fn numbers(seed: u64, n: usize) -> Vec<f32> {
@@ -39,14 +42,16 @@ fn activation(x: f64, which: Activation) -> f64 {
             0.5 * x * (1.0 + inner.tanh())
         }
         Activation::Relu => x.max(0.0),
+        Activation::LeakyRelu => x.max(0.2 * x),
         Activation::Silu => x / (1.0 + (-x).exp()),
     }
 }
 
-const ALL: [Activation; 4] = [
+const ALL: [Activation; 5] = [
     Activation::Gelu,
     Activation::GeluTanh,
     Activation::Relu,
+    Activation::LeakyRelu,
     Activation::Silu,
 ];
 
@@ -225,4 +230,83 @@ fn panels_are_whole_vectors() {
     assert_eq!(padded(1, width), width);
     assert_eq!(padded(width, width), width);
     assert_eq!(padded(width + 1, width), 2 * width);
+}
+
+fn logistic_shares(row: &[f32]) -> Vec<f64> {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = row
+        .iter()
+        .map(|x| (f64::from(*x) - f64::from(largest)).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|x| x / sum).collect()
+}
+
+proptest! {
+    #[test]
+    fn softmax_of_groups(group in 1_usize..70, groups in 1_usize..9, scale in 0.1_f32..30.0, seed in any::<u64>()) {
+        let from: Vec<f32> = numbers(seed, group * groups).iter().map(|x| x * scale).collect();
+        let mut to = from.clone();
+        softmax_groups(&mut to, group);
+        for (from, to) in from.chunks(group).zip(to.chunks(group)) {
+            for (given, expected) in to.iter().zip(logistic_shares(from)) {
+                close(*given, expected, 2e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn sums_by_slices(
+        rows in 0_usize..40,
+        heads in 1_usize..5,
+        slices in 1_usize..30,
+        head_dim in 1_usize..70,
+        seed in any::<u64>(),
+    ) {
+        let shape = SliceSums { heads, slices, head_dim };
+        let weights = numbers(seed, rows * heads * slices);
+        let values = numbers(seed ^ 1, rows * heads * head_dim);
+        let before = numbers(seed ^ 2, heads * slices * (head_dim + 1));
+        let mut to = before.clone();
+        shape.add(&weights, &values, &mut to);
+        for h in 0..heads {
+            for g in 0..slices {
+                for c in 0..=head_dim {
+                    let at = (h * slices + g) * (head_dim + 1) + c;
+                    let mut sum = f64::from(before[at]);
+                    for row in 0..rows {
+                        let value = if c == head_dim {
+                            1.0
+                        } else {
+                            f64::from(values[(row * heads + h) * head_dim + c])
+                        };
+                        sum += f64::from(weights[(row * heads + h) * slices + g]) * value;
+                    }
+                    close(to[at], sum, 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gathered_rows(rows in 0_usize..20, width in 1_usize..70, tables in 1_usize..9, seed in any::<u64>()) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let x = numbers(seed, rows * width);
+        let (a, b) = (numbers(seed ^ 1, tables * width), numbers(seed ^ 2, tables * width));
+        let mut pick = || -> Vec<u32> { (0..rows).map(|_| rng.random_range(0..tables as u32)).collect() };
+        let (first, second) = (pick(), pick());
+        for which in ALL {
+            let mut to = x.clone();
+            let gather = |table, rows| Gather { table, rows };
+            gather_add(&mut to, width, gather(&a, &first), gather(&b, &second), which);
+            for i in 0..rows {
+                for j in 0..width {
+                    let sum = f64::from(x[i * width + j])
+                        + f64::from(a[first[i] as usize * width + j])
+                        + f64::from(b[second[i] as usize * width + j]);
+                    close(to[i * width + j], activation(sum, which), 2e-6);
+                }
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::transformer::{
 };
 use super::{Limits, Parts};
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, CheckpointFault, Config, Expected, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, TransformerConfig, Weights};
 use crate::error::tensor;
 use crate::kernel::{Activation, NormKind};
 
@@ -19,11 +19,11 @@ fn layer(index: usize) -> String {
     format!("encoder.layer.{index}")
 }
 
-fn inner(config: &Config) -> usize {
+fn inner(config: &TransformerConfig) -> usize {
     config.intermediate_size.unwrap_or(4 * config.hidden_size)
 }
 
-pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
+pub(super) fn expected(config: &TransformerConfig) -> Result<Expected, CheckpointFault> {
     let (width, inner) = (config.hidden_size, inner(config));
     config.even_heads()?;
     let mut expected = Expected::default();
@@ -81,8 +81,8 @@ pub(super) fn parts<'a>(
     checkpoint: &Checkpoint,
     weights: &'a Weights,
 ) -> Result<Parts<'a>, EmbedError> {
-    let config = checkpoint.config();
     let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
+    let config = &checkpoint.config().transformer().map_err(fault)?;
     let head_dim = config.even_heads().map_err(fault)?;
     let epsilon = config.layer_norm_eps.unwrap_or(1e-12);
     let segment = weights
@@ -137,7 +137,7 @@ fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer, CheckpointFault> {
     // Files keep what their last user set.
     pieces.with_padding(None);
     pieces.with_truncation(None).map_err(unreadable)?;
-    let rows = checkpoint.config().vocab_size;
+    let rows = checkpoint.config().transformer()?.vocab_size;
     if let Some(last) = pieces.get_vocab(true).into_values().max()
         && last as usize >= rows
     {

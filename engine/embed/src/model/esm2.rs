@@ -13,7 +13,7 @@ use super::transformer::{
 };
 use super::{Limits, Parts};
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, CheckpointFault, Config, Expected, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, TransformerConfig, Weights};
 use crate::kernel::{Activation, NormKind};
 
 /// The vocabulary of all ESM-2 checkpoints, for folders without `vocab.txt`.
@@ -41,7 +41,7 @@ fn layer(index: usize) -> String {
     format!("encoder.layer.{index}")
 }
 
-pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
+pub(super) fn expected(config: &TransformerConfig) -> Result<Expected, CheckpointFault> {
     let mut expected = layers(config, false, true)?;
     // Written by old versions beside rotary ones; not used by the model.
     expected.ignore(&["position_embeddings"]);
@@ -51,12 +51,12 @@ pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
 /// The tensors of all models with ESM's names. `gated`: the first product of the feed-forward block
 /// is twice as wide; `bias`: its products have biases.
 pub(super) fn layers(
-    config: &Config,
+    config: &TransformerConfig,
     gated: bool,
     bias: bool,
 ) -> Result<Expected, CheckpointFault> {
     let width = config.hidden_size;
-    let inner = Config::need(config.intermediate_size, "intermediate_size", "a number")?;
+    let inner = TransformerConfig::need(config.intermediate_size, "intermediate_size", "a number")?;
     let up = if gated { 2 * inner } else { inner };
     let mut expected = Expected::default();
     expected.tensor(WORDS, &[config.vocab_size, width]);
@@ -84,7 +84,7 @@ pub(super) fn layers(
 /// The embedding of all models with ESM's names.
 pub(super) fn embedding(
     weights: &Weights,
-    config: &Config,
+    config: &TransformerConfig,
     epsilon: f64,
     positions: Option<(Tensor, usize)>,
     token_dropout: Option<u32>,
@@ -133,8 +133,8 @@ pub(super) fn parts<'a>(
     checkpoint: &Checkpoint,
     weights: &'a Weights,
 ) -> Result<Parts<'a>, EmbedError> {
-    let config = checkpoint.config();
     let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
+    let config = &checkpoint.config().transformer().map_err(fault)?;
     let head_dim = config.even_heads().map_err(fault)?;
     let epsilon = config.layer_norm_eps.unwrap_or(1e-12);
     let (tokenizer, mask) = vocabulary(checkpoint).map_err(fault)?;
@@ -172,7 +172,7 @@ pub(super) fn parts<'a>(
 
 /// The table of letters, and the mask token.
 fn vocabulary(checkpoint: &Checkpoint) -> Result<(Tokenizer, u32), CheckpointFault> {
-    let config = checkpoint.config();
+    let config = checkpoint.config().transformer()?;
     let vocabulary = match checkpoint.text("vocab.txt")? {
         Some(text) => Vocabulary::parse(&text),
         None if config.vocab_size == VOCABULARY.len() => Vocabulary::of(&VOCABULARY),

@@ -12,7 +12,7 @@ use super::transformer::{
 };
 use super::{Limits, Parts};
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, CheckpointFault, Config, Expected, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, TransformerConfig, Weights};
 use crate::kernel::{Activation, NormKind};
 
 const VOCABULARY: [&str; 33] = [
@@ -35,7 +35,7 @@ const fn inner(width: usize) -> usize {
     (width * 8).div_ceil(3).div_ceil(256) * 256
 }
 
-pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
+pub(super) fn expected(config: &TransformerConfig) -> Result<Expected, CheckpointFault> {
     let width = config.hidden_size;
     let inner = config.intermediate_size.unwrap_or_else(|| inner(width));
     let mut expected = Expected::default();
@@ -78,8 +78,8 @@ pub(super) fn parts<'a>(
     checkpoint: &Checkpoint,
     weights: &'a Weights,
 ) -> Result<Parts<'a>, EmbedError> {
-    let config = checkpoint.config();
     let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
+    let config = &checkpoint.config().transformer().map_err(fault)?;
     let head_dim = config.even_heads().map_err(fault)?;
     let vocabulary = Vocabulary::of(&VOCABULARY)
         .fits(config.vocab_size)

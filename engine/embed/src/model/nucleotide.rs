@@ -12,13 +12,13 @@ use super::tokens::{Letters, SixMers, Specials, Tokenizer, Vocabulary};
 use super::transformer::{Architecture, FeedForward, Position, Source};
 use super::{Limits, Parts};
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, CheckpointFault, Config, Expected, Family, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, TransformerConfig, Weights};
 use crate::kernel::Activation;
 
 const POSITIONS: &str = "embeddings.position_embeddings.weight";
 
-pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
-    let gated = config.family()? == Family::NucleotideV2;
+pub(super) fn expected(config: &TransformerConfig) -> Result<Expected, CheckpointFault> {
+    let gated = config.add_bias_fnn.is_some();
     let bias = config.add_bias_fnn.unwrap_or(true);
     let mut expected = layers(config, gated, bias)?;
     if gated {
@@ -29,8 +29,8 @@ pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
     Ok(expected)
 }
 
-fn positions(config: &Config) -> Result<usize, CheckpointFault> {
-    Config::need(
+fn positions(config: &TransformerConfig) -> Result<usize, CheckpointFault> {
+    TransformerConfig::need(
         config.max_position_embeddings,
         "max_position_embeddings",
         "a number",
@@ -41,9 +41,9 @@ pub(super) fn parts<'a>(
     checkpoint: &Checkpoint,
     weights: &'a Weights,
 ) -> Result<Parts<'a>, EmbedError> {
-    let config = checkpoint.config();
     let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
-    let gated = config.family().map_err(fault)? == Family::NucleotideV2;
+    let config = &checkpoint.config().transformer().map_err(fault)?;
+    let gated = config.add_bias_fnn.is_some();
     let head_dim = config.even_heads().map_err(fault)?;
     let epsilon = config.layer_norm_eps.unwrap_or(1e-12);
     let tokenizer = vocabulary(checkpoint).map_err(fault)?;
@@ -108,7 +108,8 @@ fn vocabulary(checkpoint: &Checkpoint) -> Result<Tokenizer, CheckpointFault> {
         .ok_or_else(|| CheckpointFault::Vocabulary {
             reason: "vocab.txt is missing; it lists the k-mers".into(),
         })?;
-    let vocabulary = Vocabulary::parse(&text).fits(checkpoint.config().vocab_size)?;
+    let vocabulary =
+        Vocabulary::parse(&text).fits(checkpoint.config().transformer()?.vocab_size)?;
     let specials = Specials {
         before: vec![vocabulary.need("<cls>")?],
         after: Vec::new(),

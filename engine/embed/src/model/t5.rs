@@ -11,7 +11,7 @@ use super::transformer::{
 };
 use super::{Limits, Parts};
 use crate::EmbedError;
-use crate::checkpoint::{Checkpoint, CheckpointFault, Config, Expected, Weights};
+use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, TransformerConfig, Weights};
 use crate::kernel::{Activation, NormKind};
 
 /// The first pieces of `ProtT5`'s vocabulary, for folders without `spiece.model`.
@@ -36,7 +36,7 @@ struct Shape {
     feed_forward: FeedForward,
 }
 
-fn shape(config: &Config) -> Result<Shape, CheckpointFault> {
+fn shape(config: &TransformerConfig) -> Result<Shape, CheckpointFault> {
     let proj = config.feed_forward_proj.as_deref().unwrap_or("relu");
     let feed_forward = match proj {
         "relu" => FeedForward::Plain(Activation::Relu),
@@ -60,8 +60,8 @@ fn shape(config: &Config) -> Result<Shape, CheckpointFault> {
         });
     }
     Ok(Shape {
-        head_dim: Config::need(config.d_kv, "d_kv", "the numbers per head")?,
-        inner: Config::need(config.intermediate_size, "d_ff", "a number")?,
+        head_dim: TransformerConfig::need(config.d_kv, "d_kv", "the numbers per head")?,
+        inner: TransformerConfig::need(config.intermediate_size, "d_ff", "a number")?,
         buckets,
         max_distance: config.relative_attention_max_distance.unwrap_or(128),
         feed_forward,
@@ -79,7 +79,7 @@ fn layer(index: usize) -> String {
     format!("encoder.block.{index}.layer")
 }
 
-pub(super) fn expected(config: &Config) -> Result<Expected, CheckpointFault> {
+pub(super) fn expected(config: &TransformerConfig) -> Result<Expected, CheckpointFault> {
     let shape = shape(config)?;
     let width = config.hidden_size;
     let all_heads = config.num_attention_heads * shape.head_dim;
@@ -140,8 +140,8 @@ pub(super) fn parts<'a>(
     checkpoint: &Checkpoint,
     weights: &'a Weights,
 ) -> Result<Parts<'a>, EmbedError> {
-    let config = checkpoint.config();
     let fault = |fault| EmbedError::checkpoint(checkpoint.folder(), fault);
+    let config = &checkpoint.config().transformer().map_err(fault)?;
     let shape = shape(config).map_err(fault)?;
     let epsilon = config.layer_norm_eps.unwrap_or(1e-6);
     let tokenizer = vocabulary(checkpoint).map_err(fault)?;
@@ -187,7 +187,7 @@ pub(super) fn parts<'a>(
 }
 
 fn vocabulary(checkpoint: &Checkpoint) -> Result<Tokenizer, CheckpointFault> {
-    let rows = checkpoint.config().vocab_size;
+    let rows = checkpoint.config().transformer()?.vocab_size;
     let vocabulary = match checkpoint.bytes("spiece.model")? {
         Some(bytes) => Vocabulary::from_tokens(
             pieces(&bytes)?

@@ -6,11 +6,13 @@
 pub(crate) mod cpu;
 pub(crate) mod device;
 pub(crate) mod packed;
+pub(crate) mod pooled;
 
 use candle_core::Tensor;
 
-use crate::EmbedError;
 use crate::kernel::{Activation, NormKind};
+use crate::memory::Shape;
+use crate::{EmbedError, Precision};
 
 /// Where a token's position enters.
 #[derive(Debug, Clone)]
@@ -55,6 +57,26 @@ pub(crate) struct Architecture {
     pub(crate) score_scale: f32,
     /// What a block adds is multiplied by it.
     pub(crate) residual_scale: f32,
+}
+
+impl Architecture {
+    /// What decides how much memory a batch takes, with the outputs of a feed-forward block's
+    /// first product.
+    pub(crate) const fn shape(&self, up: usize, precision: Precision) -> Shape {
+        Shape {
+            width: self.width,
+            heads: self.heads,
+            head_dim: self.head_dim,
+            up,
+            down: match self.feed_forward {
+                FeedForward::Plain(_) => up,
+                FeedForward::Gated(_) => up / 2,
+            },
+            norm_first: self.norm_first,
+            biased: matches!(self.position, Position::Alibi | Position::Relative { .. }),
+            precision,
+        }
+    }
 }
 
 /// `y = x W^T + b`.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod clouds;
 mod common;
 mod contract;
 mod dna;

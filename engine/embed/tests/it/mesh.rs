@@ -251,7 +251,7 @@ fn slices_and_batches_do_not_matter() {
 }
 
 /// Vertices and triangles of an OBJ file, enough for what the corpus holds.
-fn obj(text: &str) -> Mesh {
+pub(crate) fn obj(text: &str) -> Mesh {
     let mut mesh = (Vec::new(), Vec::new());
     for line in text.lines() {
         let mut words = line.split_whitespace();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{PROTEINS, Place, corpus, keys};
 
-fn golden(name: &str) -> String {
+pub(super) fn golden(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/reference/golden");
     folder.join(name).to_str().unwrap().to_owned()
 }
@@ -84,6 +84,58 @@ fn a_model_that_the_hubs_tools_downloaded() {
         error.contains("hf download lab/other --revision v2"),
         "{error}"
     );
+}
+
+#[test]
+fn models_that_are_not_here() {
+    let place = Place::with_proteins();
+    // A port that nobody listens on.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let run = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env_remove("HF_HUB_OFFLINE");
+        command.env("HF_ENDPOINT", format!("http://{address}"));
+        let output = command.output().unwrap();
+        assert!(output.stdout.is_empty());
+        (output.status.code(), super::stderr(&output))
+    };
+    let cache = place.path().join("huggingface/hub");
+    let embed = ["embed", "--encoder", "lab/tiny@v2", "--text", "MKV"];
+    let encode = ["encode", "proteins", "--encoder", "lab/tiny@v2"];
+    let ingest = [
+        "ingest",
+        "new",
+        "proteins.fasta",
+        "--encoder",
+        "lab/tiny@v2",
+    ];
+    for command in [&embed[..], &encode, &ingest] {
+        let (code, text) = run(command);
+        assert_eq!(code, Some(7), "{text}");
+        for part in [
+            format!("{address} cannot be reached"),
+            cache.to_str().unwrap().to_owned(),
+            "`hf download lab/tiny --revision v2`".to_owned(),
+            "--offline".to_owned(),
+        ] {
+            assert!(text.contains(&part), "{part}: {text}");
+        }
+        // Who wants to be offline is told so, and nobody is asked.
+        let (code, text) = run(&[&["--offline"], command].concat());
+        assert_eq!(code, Some(3), "{text}");
+        assert!(text.contains("nothing is downloaded here"), "{text}");
+        assert!(!text.contains("reached"), "{text}");
+    }
+    let (code, text) = run(&[&["--json"], &embed[..]].concat());
+    let problem: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &problem["status"]), (Some(7), &503.into()));
+    // The variable says the same as the option.
+    let text = place.fails(3, &embed);
+    assert!(text.contains("nothing is downloaded here"), "{text}");
+    let text = place.fails(2, &["serve", "--download"]);
+    assert!(text.contains("exclude each other"), "{text}");
 }
 
 #[test]

@@ -8,16 +8,17 @@ use candle_core::{DType, Tensor};
 
 use super::packed::Packed;
 use super::{
-    Affine, Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position,
-    Source, alibi_slopes, relative_bucket,
+    Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position, Source,
+    alibi_slopes, relative_bucket,
 };
-use crate::EmbedError;
 use crate::error::tensor;
 use crate::kernel::{
-    Attention, AttentionScratch, Linear, Norm, Output, RelativeBias, Rotary, gate, matmul,
+    Affine, Attention, AttentionScratch, NarrowScratch, Norm, Output, RelativeBias, Rotary, gate,
 };
+use crate::memory::Shape;
+use crate::{EmbedError, Precision};
 
-type Block = super::Block<Norm, Linear>;
+type Block = super::Block<Norm, Affine>;
 
 struct Embedding {
     words: Vec<f32>,
@@ -30,6 +31,7 @@ struct Embedding {
 /// A model in this processor's memory.
 pub(crate) struct Transformer {
     architecture: Architecture,
+    shape: Shape,
     embedding: Embedding,
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
@@ -48,6 +50,23 @@ pub(crate) struct Scratch {
     inner: Vec<f32>,
     maps: Vec<f32>,
     attention: AttentionScratch,
+    narrow: NarrowScratch,
+}
+
+impl Scratch {
+    /// Bytes that it holds, but for attention maps.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        let buffers = [
+            &self.hidden,
+            &self.normed,
+            &self.qkv,
+            &self.context,
+            &self.inner,
+        ];
+        let numbers: usize = buffers.iter().map(|buffer| buffer.capacity()).sum();
+        numbers * size_of::<f32>() + self.attention.bytes() + self.narrow.bytes()
+    }
 }
 
 /// Told of what passes by, for tests and for contact maps.
@@ -83,10 +102,11 @@ fn norm(weights: &NormWeights) -> Result<Norm, EmbedError> {
     })
 }
 
-fn linear(affine: &Affine) -> Result<Linear, EmbedError> {
+fn affine(precision: Precision, affine: &super::Affine) -> Result<Affine, EmbedError> {
     let (outputs, inputs) = affine.weight.dims2().map_err(tensor("reading a weight"))?;
     let bias = affine.bias.as_ref().map(numbers).transpose()?;
-    Ok(Linear::new(
+    Ok(Affine::new(
+        precision,
         &numbers(&affine.weight)?,
         bias.as_deref(),
         inputs,
@@ -138,10 +158,14 @@ impl Transformer {
     ///
     /// # Errors
     /// A tensor is missing or has another shape.
-    pub(crate) fn load(source: &Source<'_>, max_tokens: usize) -> Result<Self, EmbedError> {
+    pub(crate) fn load(
+        source: &Source<'_>,
+        max_tokens: usize,
+        precision: Precision,
+    ) -> Result<Self, EmbedError> {
         let architecture = source.architecture.clone();
-        let blocks = (0..architecture.layers)
-            .map(|layer| (source.block)(layer)?.map(norm, linear))
+        let blocks: Vec<Block> = (0..architecture.layers)
+            .map(|layer| (source.block)(layer)?.map(norm, |map| affine(precision, map)))
             .collect::<Result<_, EmbedError>>()?;
         let rotary = match architecture.position {
             Position::Rotary(base) => {
@@ -151,7 +175,9 @@ impl Transformer {
             }
             _ => None,
         };
+        let up = blocks.first().map_or(0, |block| block.up.outputs());
         Ok(Self {
+            shape: architecture.shape(up, precision),
             embedding: embedding(&source.embedding)?,
             blocks,
             final_norm: source.final_norm.as_ref().map(norm).transpose()?,
@@ -159,6 +185,11 @@ impl Transformer {
             bias: relative_bias(&architecture, max_tokens)?,
             architecture,
         })
+    }
+
+    /// What decides how much memory a batch takes.
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// The last hidden states of a batch: `[tokens, width]`.
@@ -190,7 +221,7 @@ impl Transformer {
         let embedding = &self.embedding;
         let tokens = batch.tokens();
         hidden.clear();
-        hidden.reserve(tokens.len() * width);
+        hidden.reserve_exact(tokens.len() * width);
         for range in batch.ranges() {
             let tokens = &tokens[range];
             let factor = embedding.token_dropout.map_or(1.0, |mask| {
@@ -221,32 +252,26 @@ impl Transformer {
         }
     }
 
-    /// Rows that go through a pass together: as many as leave room in a second-level cache of
-    /// half a megabyte, in whole tiles of every instruction set.
-    fn rows_at_once(&self, block: &Block) -> usize {
-        let widest = block.up.outputs().max(self.architecture.width);
-        (128 * 1024 / widest / 12 * 12).clamp(24, 192)
-    }
-
     fn queries_keys_values(&self, block: &Block, hidden: &[f32], scratch: &mut Scratch) {
         let width = self.architecture.width;
         let inner = self.architecture.heads * self.architecture.head_dim;
         let rows = hidden.len() / width;
-        scratch.qkv.resize(rows * 3 * inner, 0.0);
-        let step = self.rows_at_once(block);
+        size(&mut scratch.qkv, rows * 3 * inner);
+        let step = self.shape.rows_at_once();
         for (from, to) in hidden
             .chunks(step * width)
             .zip(scratch.qkv.chunks_mut(step * 3 * inner))
         {
             let rows = from.len() / width;
             let from = if self.architecture.norm_first {
-                scratch.normed.resize(rows * width, 0.0);
+                size(&mut scratch.normed, rows * width);
                 block.attention_norm.apply(from, width, &mut scratch.normed);
                 &scratch.normed
             } else {
                 from
             };
-            matmul(from, width, rows, &block.qkv, to, 3 * inner, Output::Store);
+            let narrow = &mut scratch.narrow;
+            block.qkv.apply(from, width, to, Output::Store, narrow);
             if let Some(norm) = &block.query_norm {
                 norm.apply_in_place(to, 3 * inner);
             }
@@ -261,7 +286,7 @@ impl Transformer {
             heads, head_dim, ..
         } = self.architecture;
         let inner = heads * head_dim;
-        scratch.context.resize(batch.tokens().len() * inner, 0.0);
+        size(&mut scratch.context, batch.tokens().len() * inner);
         let attention = Attention {
             heads,
             head_dim,
@@ -288,15 +313,16 @@ impl Transformer {
         let width = self.architecture.width;
         let inner = self.architecture.heads * self.architecture.head_dim;
         let add = Output::Add(self.architecture.residual_scale);
-        let step = self.rows_at_once(block);
+        let step = self.shape.rows_at_once();
         for (hidden, context) in hidden
             .chunks_mut(step * width)
             .zip(scratch.context.chunks(step * inner))
         {
             let rows = hidden.len() / width;
-            matmul(context, inner, rows, &block.out, hidden, width, add);
+            let narrow = &mut scratch.narrow;
+            block.out.apply(context, inner, hidden, add, narrow);
             let from = if self.architecture.norm_first {
-                scratch.normed.resize(rows * width, 0.0);
+                size(&mut scratch.normed, rows * width);
                 block.feed_norm.apply(hidden, width, &mut scratch.normed);
                 scratch.normed.as_slice()
             } else {
@@ -304,24 +330,30 @@ impl Transformer {
                 &*hidden
             };
             let wide = block.up.outputs();
-            scratch.inner.resize(rows * wide, 0.0);
+            size(&mut scratch.inner, rows * wide);
             let up = &mut scratch.inner;
             match self.architecture.feed_forward {
                 FeedForward::Plain(activation) => {
                     let output = Output::Activate(activation);
-                    matmul(from, width, rows, &block.up, up, wide, output);
+                    block.up.apply(from, width, up, output, narrow);
                 }
                 FeedForward::Gated(activation) => {
-                    matmul(from, width, rows, &block.up, up, wide, Output::Store);
+                    block.up.apply(from, width, up, Output::Store, narrow);
                     gate(up, wide / 2, activation);
                 }
             }
-            matmul(up, wide, rows, &block.down, hidden, width, add);
+            block.down.apply(up, wide, hidden, add, narrow);
             if !self.architecture.norm_first {
                 block.feed_norm.apply_in_place(hidden, width);
             }
         }
     }
+}
+
+/// Makes a buffer this long, with no room over: the plan of the memory counts on it.
+fn size(buffer: &mut Vec<f32>, numbers: usize) {
+    buffer.reserve_exact(numbers.saturating_sub(buffer.len()));
+    buffer.resize(numbers, 0.0);
 }
 
 fn add(row: &mut [f32], to: &[f32]) {

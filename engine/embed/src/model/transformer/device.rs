@@ -1,19 +1,23 @@
 //! The encoder as Candle tensors: on a GPU, and on the CPU as what the kernels are tested against.
 //!
 //! Sequences of a batch are padded to the longest; they come sorted by length, so little is lost.
-//! Products run in the device's dtype (bf16 on CUDA), the residual stream, angles, norms and
+//! Products run in the precision that was asked for (f32 without TF32, or bf16), the residual stream, angles, norms and
 //! softmax in single precision.
 
 use candle_core::{D, DType, Device, IndexOp as _, Tensor};
 
+use super::cpu::{Blind, Watch};
 use super::packed::Packed;
+use super::pooled::Pool;
 use super::{
     Affine, Architecture, EmbeddingWeights, FeedForward, KEPT_IN_TRAINING, NormWeights, Position,
     Source, alibi_slopes, relative_bucket,
 };
-use crate::EmbedError;
 use crate::error::tensor;
-use crate::kernel::{Activation, NormKind};
+use crate::kernel::NormKind;
+use crate::memory::Shape;
+use crate::ops::{Candle, activate};
+use crate::{EmbedError, Precision};
 
 /// A score that no softmax sees. Not infinity, which would make a row of padding NaN.
 const HIDDEN: f32 = -1e30;
@@ -36,6 +40,7 @@ type Block = super::Block<Norm, Linear>;
 /// A model in a device's memory.
 pub(crate) struct Transformer {
     architecture: Architecture,
+    shape: Shape,
     embedding: EmbeddingWeights,
     embedding_norm: Option<Norm>,
     blocks: Vec<Block>,
@@ -45,8 +50,6 @@ pub(crate) struct Transformer {
     device: Device,
     dtype: DType,
 }
-
-type Candle<T> = Result<T, candle_core::Error>;
 
 fn linear(affine: &Affine, device: &Device, dtype: DType) -> Candle<Linear> {
     let place = |t: &Tensor| t.to_dtype(dtype)?.to_device(device);
@@ -91,29 +94,26 @@ impl Norm {
     }
 }
 
-fn activate(x: &Tensor, activation: Activation) -> Candle<Tensor> {
-    match activation {
-        Activation::Gelu => x.gelu_erf(),
-        Activation::GeluTanh => x.gelu(),
-        Activation::Relu => x.relu(),
-        Activation::Silu => x.silu(),
-    }
-}
-
 impl Transformer {
     /// Reads every layer onto the device.
     pub(crate) fn load(
         source: &Source<'_>,
         max_tokens: usize,
         device: &Device,
+        precision: Precision,
     ) -> Result<Self, EmbedError> {
-        let dtype = if device.is_cuda() {
-            DType::BF16
-        } else {
-            DType::F32
+        let dtype = match precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::Int8 => {
+                return Err(EmbedError::NoPrecision {
+                    given: precision,
+                    known: "f32 and bf16 on this device; int8 is computed on CPUs",
+                });
+            }
         };
         let architecture = source.architecture.clone();
-        let blocks = (0..architecture.layers)
+        let blocks: Vec<Block> = (0..architecture.layers)
             .map(|layer| {
                 let weights = (source.block)(layer)?;
                 weights
@@ -121,6 +121,8 @@ impl Transformer {
                     .map_err(tensor("placing a layer on the device"))
             })
             .collect::<Result<_, EmbedError>>()?;
+        let first = blocks.first().map(|block| block.up.weight.dim(D::Minus1));
+        let up = first.transpose().map_err(tensor("reading a weight"))?;
         let place = || -> Candle<_> {
             let embedding = EmbeddingWeights {
                 words: source.embedding.words.to_device(device)?,
@@ -146,6 +148,7 @@ impl Transformer {
         let (embedding, embedding_norm, final_norm, rotary) =
             place().map_err(tensor("placing a model on the device"))?;
         Ok(Self {
+            shape: architecture.shape(up.unwrap_or(0), precision),
             architecture,
             embedding,
             embedding_norm,
@@ -157,34 +160,67 @@ impl Transformer {
         })
     }
 
+    /// What decides how much memory a batch takes.
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// The last hidden states of a batch: `[tokens, width]`.
     pub(crate) fn forward(&self, batch: &Packed) -> Result<Vec<f32>, EmbedError> {
-        self.run(batch)
+        let rows = || -> Candle<Vec<f32>> {
+            let x = self.run(batch, &mut Blind)?;
+            let (sequences, longest, width) = x.dims3()?;
+            // Rows of padding stay behind.
+            let rows: Vec<u32> = batch
+                .ranges()
+                .enumerate()
+                .flat_map(|(i, range)| (0..range.len()).map(move |j| (i * longest + j) as u32))
+                .collect();
+            let rows = Tensor::new(rows, &self.device)?;
+            x.reshape((sequences * longest, width))?
+                .index_select(&rows, 0)?
+                .flatten_all()?
+                .to_vec1()
+        };
+        rows().map_err(tensor("running a model on the device"))
+    }
+
+    /// One vector for each sequence of a batch: `[sequences, width]`.
+    pub(crate) fn pooled(&self, batch: &Packed, pool: &Pool) -> Result<Vec<f32>, EmbedError> {
+        self.run(batch, &mut Blind)
+            .and_then(|x| pool.apply(&x)?.flatten_all()?.to_vec1())
             .map_err(tensor("running a model on the device"))
     }
 
-    fn run(&self, batch: &Packed) -> Candle<Vec<f32>> {
+    /// Shows the attention of one sequence in every layer.
+    pub(crate) fn show(&self, batch: &Packed, watch: &mut dyn Watch) -> Result<(), EmbedError> {
+        self.run(batch, watch)
+            .map(|_| ())
+            .map_err(tensor("running a model on the device"))
+    }
+
+    /// The last hidden states with padding: `[sequences, longest, width]`.
+    fn run(&self, batch: &Packed, watch: &mut dyn Watch) -> Candle<Tensor> {
         let (sequences, longest) = (batch.len(), batch.longest());
-        let width = self.architecture.width;
         let bias = self.score_bias(batch, longest)?;
         let mut x = self.embed(batch, longest)?;
-        for block in &self.blocks {
-            x = self.layer(block, &x, &bias, sequences, longest)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let mut show = |maps: &Tensor| -> Candle<()> {
+                if watch.wants_maps() {
+                    let maps = maps.flatten_all()?.to_vec1::<f32>()?;
+                    let each = maps.chunks_exact(maps.len() / sequences);
+                    for (sequence, maps) in each.enumerate() {
+                        watch.maps(layer, sequence, maps);
+                    }
+                }
+                Ok(())
+            };
+            x = self.layer(block, &x, &bias, (sequences, longest), &mut show)?;
         }
         if let Some(norm) = &self.final_norm {
             x = norm.apply(&x)?;
         }
-        // Rows of padding stay behind.
-        let rows: Vec<u32> = batch
-            .ranges()
-            .enumerate()
-            .flat_map(|(i, range)| (0..range.len()).map(move |j| (i * longest + j) as u32))
-            .collect();
-        let rows = Tensor::new(rows, &self.device)?;
-        x.reshape((sequences * longest, width))?
-            .index_select(&rows, 0)?
-            .flatten_all()?
-            .to_vec1()
+        x.reshape((sequences, longest, self.architecture.width))
     }
 
     /// `[sequences * longest, width]`.
@@ -270,8 +306,8 @@ impl Transformer {
         block: &Block,
         x: &Tensor,
         bias: &Tensor,
-        sequences: usize,
-        longest: usize,
+        size: (usize, usize),
+        show: &mut dyn FnMut(&Tensor) -> Candle<()>,
     ) -> Candle<Tensor> {
         let first = self.architecture.norm_first;
         let scale = f64::from(self.architecture.residual_scale);
@@ -282,7 +318,7 @@ impl Transformer {
         } else {
             x.clone()
         };
-        let y = self.attention(block, &y, bias, sequences, longest)?;
+        let y = self.attention(block, &y, bias, size, show)?;
         let mut x = residual(x, y)?;
         if !first {
             x = block.attention_norm.apply(&x)?;
@@ -314,8 +350,8 @@ impl Transformer {
         block: &Block,
         x: &Tensor,
         bias: &Tensor,
-        sequences: usize,
-        longest: usize,
+        (sequences, longest): (usize, usize),
+        show: &mut dyn FnMut(&Tensor) -> Candle<()>,
     ) -> Candle<Tensor> {
         let Architecture {
             heads, head_dim, ..
@@ -346,8 +382,10 @@ impl Transformer {
             .matmul(&key.transpose(2, 3)?)?
             .to_dtype(DType::F32)?
             .broadcast_add(bias)?;
-        let weights = candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(self.dtype)?;
+        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
+        show(&weights)?;
         let y = weights
+            .to_dtype(self.dtype)?
             .matmul(&value)?
             .transpose(1, 2)?
             .reshape((sequences * longest, inner))?;

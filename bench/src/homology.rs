@@ -1,0 +1,264 @@
+//! How well encoders find relatives: all domains against all by cosine.
+//!
+//! Counted over the domains whose family or superfamily has another member: how often the nearest
+//! other domain is one (top 1), and which share of the members that could be among the nearest ten
+//! is (recall at 10).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use arrow::array::{Array as _, AsArray as _};
+use arrow::datatypes::Float32Type;
+use penstock::encoding::{Registry, RegistryOptions};
+use penstock::types::Kind;
+
+use crate::embed::REFERENCE;
+use crate::fasta;
+use crate::machine::table;
+
+/// Queries that a thread takes at once.
+const BLOCK: usize = 64;
+
+pub(crate) fn run(
+    sequences: &Path,
+    labels: &Path,
+    checkpoints: Option<PathBuf>,
+    peer: bool,
+) -> Result<()> {
+    let records = fasta::read(sequences)?;
+    let text = std::fs::read_to_string(labels).with_context(|| labels.display().to_string())?;
+    let of: HashMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.split_once(char::is_whitespace))
+        .map(|(id, label)| (id, label.trim()))
+        .collect();
+    let family = |(id, _): &(String, String)| of.get(id.as_str()).copied();
+    let families = groups(records.iter().map(family));
+    let superfamilies = groups(records.iter().map(|record| {
+        family(record).and_then(|label| label.rsplit_once('.').map(|(above, _)| above))
+    }));
+    let batch = fasta::batch(records.iter().map(|(_, sequence)| sequence.as_str()))?;
+    let registry = Registry::new(RegistryOptions {
+        root: checkpoints,
+        ..RegistryOptions::default()
+    });
+    let models = registry.available().into_iter();
+    let models = models.filter(|found| found.kind == Kind::Protein);
+    let names = std::iter::once("protein-kmer-v1".to_owned()).chain(models.map(|found| found.name));
+    let mut lines = Vec::new();
+    for name in names {
+        let encoder = registry.get(&name)?;
+        let clock = Instant::now();
+        let vectors = encoder.encode(&batch)?;
+        let seconds = clock.elapsed().as_secs_f64();
+        anyhow::ensure!(vectors.null_count() == 0, "a sequence has no vector");
+        let values = vectors.as_fixed_size_list().values();
+        let vectors = unit(values.as_primitive::<Float32Type>().values(), records.len());
+        let (by_family, by_superfamily) =
+            scores(&vectors, records.len(), &families, &superfamilies);
+        lines.push(line(&name, &by_family, &by_superfamily, seconds));
+    }
+    if peer {
+        lines.push(mmseqs(sequences, labels)?);
+    }
+    println!(
+        "{} domains; seconds are of embedding, or of the whole search",
+        records.len()
+    );
+    println!(
+        "{}",
+        table(
+            &[
+                "by",
+                "top 1 family",
+                "top 1 superfamily",
+                "recall@10 family",
+                "recall@10 superfamily",
+                "s"
+            ],
+            &lines
+        )
+    );
+    Ok(())
+}
+
+/// Vectors of norm 1.
+fn unit(values: &[f32], rows: usize) -> Vec<f32> {
+    let mut unit = values.to_vec();
+    for row in unit.chunks_mut(values.len() / rows.max(1)) {
+        let norm = row
+            .iter()
+            .map(|x| x * x)
+            .sum::<f32>()
+            .sqrt()
+            .max(f32::MIN_POSITIVE);
+        row.iter_mut().for_each(|x| *x /= norm);
+    }
+    unit
+}
+
+/// Compares all with all, a block of queries a time on each core.
+fn scores(
+    vectors: &[f32],
+    rows: usize,
+    families: &Groups,
+    superfamilies: &Groups,
+) -> (Score, Score) {
+    let dim = vectors.len() / rows.max(1);
+    let next = AtomicUsize::new(0);
+    let total = Mutex::new((Score::default(), Score::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let mut part = (Score::default(), Score::default());
+                let mut cosines = vec![0.0_f32; rows];
+                loop {
+                    let start = next.fetch_add(BLOCK, Ordering::Relaxed);
+                    if start >= rows {
+                        break;
+                    }
+                    for query in start..(start + BLOCK).min(rows) {
+                        let of = &vectors[query * dim..(query + 1) * dim];
+                        for (cosine, other) in cosines.iter_mut().zip(vectors.chunks(dim)) {
+                            *cosine = dot(of, other);
+                        }
+                        let mut order: Vec<usize> = (0..rows).filter(|i| *i != query).collect();
+                        let nearer = |a: &usize, b: &usize| cosines[*b].total_cmp(&cosines[*a]);
+                        if order.len() > 10 {
+                            order.select_nth_unstable_by(9, nearer);
+                            order.truncate(10);
+                        }
+                        order.sort_by(nearer);
+                        part.0.add(query, &order, families);
+                        part.1.add(query, &order, superfamilies);
+                    }
+                }
+                // No thread panics while it holds the lock: adding numbers cannot.
+                if let Ok(mut total) = total.lock() {
+                    total.0.merge(&part.0);
+                    total.1.merge(&part.1);
+                }
+            });
+        }
+    });
+    total.into_inner().unwrap_or_default()
+}
+
+/// Sixteen sums at once, which the compiler makes vectors of.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 16];
+    let (a_chunks, b_chunks) = (a.chunks_exact(16), b.chunks_exact(16));
+    let tail: f32 = a_chunks
+        .remainder()
+        .iter()
+        .zip(b_chunks.remainder())
+        .map(|(x, y)| x * y)
+        .sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
+            *sum += x * y;
+        }
+    }
+    sums.iter().sum::<f32>() + tail
+}
+
+fn line(name: &str, by_family: &Score, by_superfamily: &Score, seconds: f64) -> Vec<String> {
+    let share = |x: f64| format!("{x:.3}");
+    vec![
+        name.to_owned(),
+        share(by_family.top()),
+        share(by_superfamily.top()),
+        share(by_family.recall()),
+        share(by_superfamily.recall()),
+        format!("{seconds:.1}"),
+    ]
+}
+
+/// MMseqs2 on the same queries, where it is installed.
+fn mmseqs(sequences: &Path, labels: &Path) -> Result<Vec<String>> {
+    let output = Command::new("python3")
+        .arg(Path::new(REFERENCE).join("homology.py"))
+        .args([sequences, labels])
+        .output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout)?;
+    let number = |start: &str, before: &str| -> Option<String> {
+        let line = text.lines().find(|line| line.starts_with(start))?;
+        let rest = &line[line.find(before)? + before.len()..];
+        Some(rest.split([',', ' ']).next()?.to_owned())
+    };
+    let get = |start, before| number(start, before).with_context(|| text.clone());
+    Ok(vec![
+        "MMseqs2 -s 7.5".into(),
+        get("family", "top 1 ")?,
+        get("superfamily", "top 1 ")?,
+        get("family", "recall at 10 ")?,
+        get("superfamily", "recall at 10 ")?,
+        get("mmseqs", ": ")?,
+    ])
+}
+
+/// The group number of each record, and how many records each group has.
+type Groups = (Vec<usize>, Vec<usize>);
+
+fn groups<'a>(labels: impl Iterator<Item = Option<&'a str>>) -> Groups {
+    let mut numbers = HashMap::new();
+    let mut sizes = Vec::new();
+    let of = labels
+        .map(|label| {
+            let next = sizes.len();
+            // A record without a label is a group of its own.
+            let number = label.map_or(next, |label| *numbers.entry(label).or_insert(next));
+            if number == next {
+                sizes.push(0);
+            }
+            sizes[number] += 1;
+            number
+        })
+        .collect();
+    (of, sizes)
+}
+
+#[derive(Default)]
+struct Score {
+    queries: usize,
+    first: usize,
+    recall: f64,
+}
+
+impl Score {
+    fn add(&mut self, query: usize, nearest: &[usize], groups: &Groups) {
+        let (of, sizes) = groups;
+        let others = sizes[of[query]] - 1;
+        if others == 0 {
+            return;
+        }
+        let hits = nearest.iter().filter(|i| of[**i] == of[query]).count();
+        self.queries += 1;
+        self.first += usize::from(of[nearest[0]] == of[query]);
+        self.recall += hits as f64 / others.min(10) as f64;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.queries += other.queries;
+        self.first += other.first;
+        self.recall += other.recall;
+    }
+
+    fn top(&self) -> f64 {
+        self.first as f64 / self.queries.max(1) as f64
+    }
+
+    fn recall(&self) -> f64 {
+        self.recall / self.queries.max(1) as f64
+    }
+}
