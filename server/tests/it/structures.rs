@@ -36,7 +36,7 @@ const SCREWS: [[f64; 3]; 3] = [[2.3, 1.5, 100.0], [0.9, 3.3, -170.0], [0.0, 3.8,
 /// A chain's name and sequence.
 pub(crate) type Chain = (char, String);
 
-/// The file, and the chains in it: 40 of 30 residues.
+/// The file, and the chains in it: 40 of 30 residues, of which the last has no C-alpha.
 pub(crate) fn structures() -> (String, Vec<Chain>) {
     let mut text =
         String::from("HEADER    MADE-UP PROTEINS                        01-JAN-26   9ABC\n");
@@ -67,9 +67,12 @@ pub(crate) fn structures() -> (String, Vec<Chain>) {
                     radius * angle.sin(),
                 );
                 let z = rise * i as f64;
+                // Of the last residue the C-alpha was not seen.
+                let atom = if number == PARTS.iter().sum::<usize>() { "N " } else { "CA" };
+                let element = &atom[..1];
                 writeln!(
                     text,
-                    "ATOM  {serial:5}  CA  {residue} {chain}{number:4}    {x:8.3}{y:8.3}{z:8.3}  1.00  0.00           C"
+                    "ATOM  {serial:5}  {atom}  {residue} {chain}{number:4}    {x:8.3}{y:8.3}{z:8.3}  1.00  0.00           {element}"
                 )
                 .unwrap();
             }

@@ -21,7 +21,8 @@ async fn a_head_is_fitted_and_used() {
     let head = server.work("/v1/tables/chains/heads", &wanted).await;
     assert_eq!(head["options"]["batch"], 512);
     assert_eq!(head["lineage"]["labels"]["from"], "structure");
-    assert!(head["test"]["q3"].as_f64() > Some(0.8), "{}", head["test"]);
+    let measure = |name: &str| head["test"][name].as_f64().unwrap();
+    assert!(measure("q3") > measure("baseline_q3") + 0.2, "{}", head["test"]);
     assert_eq!(server.json("/v1/heads").await["heads"][0], head);
     let jobs = server.json("/v1/jobs").await;
     let kind = serde_json::to_value(JobKind::TrainHead).unwrap();
@@ -54,7 +55,7 @@ async fn a_head_is_fitted_and_used() {
         .zip(states().chars())
         .filter(|(a, b)| a == b)
         .count();
-    assert!(right > 20, "{said}");
+    assert!(right > 15, "{said}");
 
     let body = json!({"head": "ss3", "table": "chains", "version": "latest"});
     let stored: Value = server
