@@ -269,7 +269,7 @@ mod tests {
             usual in 1_usize..64,
             beside in any::<bool>(),
         ) {
-            let letters = vec![b'A'; 200];
+            let letters = [b'A'; 200];
             let sequences: Vec<&[u8]> = lens.iter().map(|len| &letters[..*len]).collect();
             let feed = Feed::new(&sequences, &encode, LIMITS, room(), workers, usual);
             let taken = Mutex::new(Vec::new());

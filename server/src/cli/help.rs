@@ -113,7 +113,8 @@ A trained model is named by its folder, as the Hugging Face hub lays it out (con
 *.safetensors, a vocabulary), or by its name on the hub, ORG/NAME, with a branch, tag or commit as
 ORG/NAME@REVISION. It is downloaded when it is not in the hub's cache yet, unless --offline is
 given. After the name, `:cls`, `:max` or `:none` (a vector for each residue or base) take the place
-of the mean, and `:f16` that of f32.";
+of the mean, and `:f16` stores half precision. `:bf16` or `:int8` compute in lower precision, faster
+and less exactly; such vectors are not mixed with others.";
 
 pub(super) const EMBED: &str = "Examples:
   penstock embed --encoder protein-kmer-v1 --text MKTAYIAKQRQISFVK
