@@ -11,7 +11,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{Array as _, AsArray as _, LargeStringArray, RecordBatch};
+use arrow::array::{AsArray as _, LargeStringArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use penstock_embed::{Registry, RegistryOptions};
 use penstock_types::columns;
