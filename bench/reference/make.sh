@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 python=$(./environment.sh)
-for script in esm2 nucleotide esmc t5 dnabert2 points meshes hyenadna caduceus; do
+for script in esm2 nucleotide esmc t5 dnabert2 points meshes hyenadna caduceus gnn; do
   "$python" "$script.py"
 done

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use penstock_types::{ErrorCode, Kind, Pooling};
 
 use crate::checkpoint::CheckpointFault;
+use crate::graph::GraphFault;
 use crate::hub::HubFault;
 
 /// An encoder refused its input, or the tensor library failed.
@@ -173,6 +174,23 @@ pub enum EmbedError {
         /// What is allowed.
         budget: usize,
     },
+    /// A protein has not one C-alpha atom for each residue.
+    #[error("row {row} of the batch{} has {residues} residues, {atoms} C-alpha positions and {marks} marks of their presence", id.as_ref().map(|id| format!(" (`{id}`)")).unwrap_or_default())]
+    AtomCount {
+        /// The row, from 0.
+        row: usize,
+        /// The record's id, where the batch carries it.
+        id: Option<String>,
+        /// Letters of its sequence.
+        residues: usize,
+        /// Positions in `ca_xyz`.
+        atoms: usize,
+        /// Truth values in `ca_present`.
+        marks: usize,
+    },
+    /// What was given is no graph, or not one for this model.
+    #[error(transparent)]
+    Graph(#[from] GraphFault),
     /// A checkpoint cannot be used.
     #[error("the checkpoint `{}` cannot be used: {fault}", folder.display())]
     Checkpoint {
@@ -308,7 +326,10 @@ impl EmbedError {
             Self::TooLong { .. } | Self::TooMuchMemory { .. } | Self::NoRoom { .. } => {
                 ErrorCode::LimitExceeded
             }
-            Self::InvalidMesh { .. } | Self::Checkpoint { .. } => ErrorCode::InvalidData,
+            Self::InvalidMesh { .. }
+            | Self::AtomCount { .. }
+            | Self::Graph(_)
+            | Self::Checkpoint { .. } => ErrorCode::InvalidData,
             Self::Worker { code, .. } => *code,
             Self::Hub { fault, .. } => fault.code(),
             Self::Tensor { .. } | Self::Arrow(_) => ErrorCode::Internal,

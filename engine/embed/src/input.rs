@@ -11,7 +11,8 @@ use penstock_types::columns;
 
 use crate::EmbedError;
 
-fn column<'a>(
+/// A column that an encoder reads.
+pub(crate) fn column<'a>(
     encoder: &str,
     batch: &'a RecordBatch,
     name: &'static str,

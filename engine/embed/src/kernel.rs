@@ -20,6 +20,7 @@ mod group;
 mod isa;
 mod lanes;
 mod math;
+mod message;
 mod narrow;
 mod norm;
 mod product;
@@ -32,9 +33,12 @@ pub(crate) use conv::{Depthwise, Direction, ROW};
 pub(crate) use distance::{farther, square_distances};
 pub(crate) use fft::{CHANNELS, Fourier, POINT, multiply};
 pub(crate) use group::{Members, largest, shifted};
+pub(crate) use message::{Attend, Neighbours, Scores, attend, gather};
 pub(crate) use narrow::NarrowScratch;
 pub(crate) use norm::{Norm, NormKind};
-pub(crate) use product::{Activation, LEAK, Linear, Output, gate, lane_width, matmul, padded};
+pub(crate) use product::{
+    Activation, LEAK, Linear, Output, activate_all, gate, lane_width, matmul, padded,
+};
 pub(crate) use scan::{Scan, ScanInput, gate_sum, softplus};
 pub(crate) use slices::{Gather, SliceSums, gather_add, softmax_groups};
 

@@ -6,6 +6,7 @@ mod dgcnn;
 mod dnabert2;
 mod esm2;
 mod esmc;
+pub(crate) mod graph;
 mod hyenadna;
 mod long;
 mod meshgraphnet;
@@ -114,6 +115,7 @@ pub(crate) fn load(
         Family::HyenaDna | Family::Caduceus => {
             Ok(Box::new(long::LongModel::load(checkpoint, device)?))
         }
+        Family::Graph(_) => Ok(Box::new(graph::GraphModel::load_on(checkpoint, device)?)),
     }
 }
 
@@ -159,6 +161,14 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
                 dim: config.width(),
                 pooling: Pooling::Mean,
                 about: config.about(),
+            })
+        }
+        Family::Graph(_) => {
+            let (dim, about) = graph::summary(checkpoint)?;
+            Ok(Summary {
+                dim,
+                pooling: Pooling::Mean,
+                about,
             })
         }
         Family::HyenaDna | Family::Caduceus => {

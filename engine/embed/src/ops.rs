@@ -8,13 +8,17 @@
 mod attention;
 mod dense;
 mod grouped;
+mod message;
 mod rows;
+mod rowwise;
 mod segment;
 
 pub(crate) use attention::attention;
 pub(crate) use dense::Dense;
 pub(crate) use grouped::{Groups, grouped};
+pub(crate) use message::{Heads, Placed, attend, gather};
 pub(crate) use rows::{RowNorm, SliceTokens, gather_sum, softmax_of};
+pub(crate) use rowwise::{Function, Norm, Step, finish};
 pub(crate) use segment::{Reduce, segment};
 
 use candle_core::Tensor;

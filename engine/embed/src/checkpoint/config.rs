@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::CheckpointFault;
+use crate::graph::recipe::Recipe;
 pub(crate) use transformer::TransformerConfig;
 
 /// The models that are read.
@@ -40,6 +41,8 @@ pub(crate) enum Family {
     HyenaDna,
     /// Caduceus, of either form.
     Caduceus,
+    /// A graph neural network, and what its graphs are made of.
+    Graph(Kind),
 }
 
 impl Family {
@@ -70,6 +73,7 @@ impl Family {
             | Self::DnaBert2
             | Self::HyenaDna
             | Self::Caduceus => Kind::Dna,
+            Self::Graph(kind) => kind,
         }
     }
 }
@@ -90,6 +94,7 @@ impl fmt::Display for Family {
             Self::MeshGraphNet => "MeshGraphNet",
             Self::HyenaDna => "HyenaDNA",
             Self::Caduceus => "Caduceus",
+            Self::Graph(_) => "graph neural network",
         })
     }
 }
@@ -97,7 +102,8 @@ impl fmt::Display for Family {
 /// What users are told that this build reads.
 const KNOWN: &str = "esm (ESM-2, SaProt, Nucleotide Transformer), ESMplusplus (ESM C), t5 (ProtT5, \
                      ProstT5), bert with ALiBi (DNABERT-2), hyenadna, caduceus, \
-                     pointnet2 (PointNet++), dgcnn, point-mae, transolver and meshgraphnet";
+                     pointnet2 (PointNet++), dgcnn, point-mae, transolver, \
+                     meshgraphnet, gin, graphsage and gat";
 
 /// What `config.json` says. Each family reads its own keys.
 #[derive(Debug, Clone)]
@@ -140,6 +146,7 @@ impl Config {
             "meshgraphnet" => Ok(Family::MeshGraphNet),
             "hyenadna" => Ok(Family::HyenaDna),
             "caduceus" => Ok(Family::Caduceus),
+            "gin" | "graphsage" | "gat" => self.graph_kind().map(Family::Graph),
             _ => Err(self.unknown()),
         }
     }
@@ -157,6 +164,17 @@ impl Config {
             },
             known: KNOWN,
         }
+    }
+
+    /// What the graphs of a graph neural network are made of.
+    fn graph_kind(&self) -> Result<Kind, CheckpointFault> {
+        let from = self.json.pointer("/graph/from").and_then(Value::as_str);
+        from.and_then(Recipe::kind_of)
+            .ok_or_else(|| CheckpointFault::Config {
+                key: "graph.from",
+                given: from.unwrap_or("missing").to_owned(),
+                expected: "contacts, faces, vertices or kmers",
+            })
     }
 
     /// The keys of one family.

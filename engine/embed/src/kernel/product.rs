@@ -371,3 +371,37 @@ unsafe fn gate_rows<S: Lanes, const R: usize>(rows: &mut [f32], n: usize, activa
         }
     }
 }
+
+/// Applies a function to each number.
+pub(crate) fn activate_all(values: &mut [f32], activation: Activation) {
+    run_activate(values, activation);
+}
+
+dispatch! {
+    fn run_activate(values: &mut [f32], activation: Activation) = activate_slice;
+}
+
+#[inline(always)]
+unsafe fn activate_slice<S: Lanes, const R: usize>(values: &mut [f32], activation: Activation) {
+    let mut whole = values.chunks_exact_mut(S::WIDTH);
+    for x in whole.by_ref() {
+        // SAFETY: the chunk is one vector long.
+        unsafe {
+            S::store(
+                x.as_mut_ptr(),
+                activate::<S>(S::load(x.as_ptr()), activation),
+            )
+        };
+    }
+    let tail = whole.into_remainder();
+    let mut x = [0.0_f32; 16];
+    x[..tail.len()].copy_from_slice(tail);
+    // SAFETY: the array is as long as the widest vector.
+    unsafe {
+        S::store(
+            x.as_mut_ptr(),
+            activate::<S>(S::load(x.as_ptr()), activation),
+        )
+    };
+    tail.copy_from_slice(&x[..tail.len()]);
+}

@@ -87,8 +87,9 @@ pub(crate) fn faces(triples: &Triples<'_>, vertices: usize) -> Result<Vec<[u32; 
 }
 
 /// Joins vertices of equal coordinates: formats such as STL give each face its own. Equality is
-/// of the numbers as they are, so turning a mesh changes nothing about who is joined.
-fn weld(points: &[Vec3], faces: &mut [[u32; 3]]) {
+/// of the numbers as they are, so turning a mesh changes nothing about who is joined. Gives the
+/// first vertex with the coordinates of each.
+pub(crate) fn weld(points: &[Vec3], faces: &mut [[u32; 3]]) -> Vec<u32> {
     let mut first: HashMap<[u64; 3], u32, Mixed> =
         HashMap::with_capacity_and_hasher(points.len(), Mixed);
     // `+ 0.0` makes one of the two zeros.
@@ -104,6 +105,7 @@ fn weld(points: &[Vec3], faces: &mut [[u32; 3]]) {
     for corner in faces.iter_mut().flatten() {
         *corner = to[*corner as usize];
     }
+    to
 }
 
 /// A quick hash of coordinates; the order of the map is never looked at.

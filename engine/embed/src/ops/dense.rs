@@ -1,5 +1,7 @@
 //! Affine maps.
 
+mod accumulate;
+
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
