@@ -18,7 +18,6 @@ mod learned;
 mod memory;
 pub mod mesh;
 mod model;
-#[allow(unused, reason = "models beyond transformers are written in them")]
 mod ops;
 mod points;
 mod pool;
