@@ -10,9 +10,10 @@ use crate::checkpoint::{
 pub(super) const CONFIG: &str = "config.json";
 
 /// Files that models read beside their weights, where they are there, and the model card.
-const SUPPORT: [&str; 5] = [
+const SUPPORT: [&str; 6] = [
     "vocab.txt",
     "tokenizer.json",
+    "tokenizer_config.json",
     "spiece.model",
     "added_tokens.json",
     "README.md",
@@ -130,6 +131,29 @@ mod tests {
         assert_eq!(file, "w.bin");
         let download = "`hf download lab/tiny --revision c0ffee --local-dir tiny`, then in its";
         assert!(command.starts_with(download), "{command}");
+    }
+
+    #[test]
+    fn every_file_that_a_model_names_is_fetched() {
+        let models = concat!(env!("CARGO_MANIFEST_DIR"), "/src/model");
+        let mut named = BTreeSet::new();
+        for entry in std::fs::read_dir(models).unwrap().flatten() {
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "rs")
+            {
+                let source = std::fs::read_to_string(entry.path()).unwrap();
+                let words = source.split('"').map(str::to_owned);
+                named.extend(words.filter(|word| {
+                    let end = word.rsplit_once('.').map(|(_, end)| end);
+                    is_plain(word) && matches!(end, Some("json" | "txt" | "model"))
+                }));
+            }
+        }
+        assert!(named.contains("vocab.txt"), "{named:?}");
+        named.retain(|name| !SUPPORT.contains(&name.as_str()) && name != CONFIG);
+        assert!(named.is_empty(), "{named:?}");
     }
 
     #[test]
