@@ -136,7 +136,7 @@ fn what_is_wrong_is_said() {
     assert_eq!(code, ErrorCode::InvalidData);
     assert!(text.contains("`a` has labels twice"), "{text}");
     assert!(fails(">a:sequence\nMK\n").1.contains("no labels"));
-    assert!(fails("id\tlabels\na\tHH\tmore\n").1.contains("line 2"));
+    assert!(fails("id\tlabels\na\tHH\tmore\n").1.contains("line: 2"));
     assert!(fails("").1.contains("no column"));
     let columns = LabelOptions {
         mask: Some("m".to_owned()),

@@ -68,7 +68,11 @@ pub(crate) fn structures() -> (String, Vec<Chain>) {
                 );
                 let z = rise * i as f64;
                 // Of the last residue the C-alpha was not seen.
-                let atom = if number == PARTS.iter().sum::<usize>() { "N " } else { "CA" };
+                let atom = if number == PARTS.iter().sum::<usize>() {
+                    "N "
+                } else {
+                    "CA"
+                };
                 let element = &atom[..1];
                 writeln!(
                     text,

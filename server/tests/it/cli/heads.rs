@@ -77,7 +77,11 @@ fn a_head_by_structure_is_fitted_stored_and_used() {
         assert_eq!(lineage["rows"][split]["masked"], counts[at]);
     }
     let measure = |name: &str| head["test"][name].as_f64().unwrap();
-    assert!(measure("q3") > measure("baseline_q3") + 0.2, "{}", head["test"]);
+    assert!(
+        measure("q3") > measure("baseline_q3") + 0.2,
+        "{}",
+        head["test"]
+    );
     assert_eq!(head["test"]["records"], counts[2]);
 
     // A name is taken once, and the same work has the same bits.

@@ -22,7 +22,11 @@ async fn a_head_is_fitted_and_used() {
     assert_eq!(head["options"]["batch"], 512);
     assert_eq!(head["lineage"]["labels"]["from"], "structure");
     let measure = |name: &str| head["test"][name].as_f64().unwrap();
-    assert!(measure("q3") > measure("baseline_q3") + 0.2, "{}", head["test"]);
+    assert!(
+        measure("q3") > measure("baseline_q3") + 0.2,
+        "{}",
+        head["test"]
+    );
     assert_eq!(server.json("/v1/heads").await["heads"][0], head);
     let jobs = server.json("/v1/jobs").await;
     let kind = serde_json::to_value(JobKind::TrainHead).unwrap();
