@@ -9,7 +9,7 @@
 //! - else: text with a header line and columns between tabs or commas.
 //!
 //! A file is read once: its texts go to a temporary file, and in memory stays where each lies, about
-//! 64 bytes a record, at most [`MOST_RECORDS`].
+//! 64 bytes a record, of at most 16,777,216 records.
 
 mod columns;
 mod lines;
