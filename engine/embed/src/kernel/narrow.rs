@@ -387,6 +387,10 @@ struct At<'a, const R: usize> {
     output: Output,
 }
 
+#[allow(
+    clippy::needless_range_loop,
+    reason = "zipped iterators are not inlined into a function with instructions of its own"
+)]
 #[inline(always)]
 unsafe fn tile<D: Dots, const R: usize, const N: usize>(at: &At<'_, R>) {
     let lanes = D::Lanes::WIDTH;
@@ -407,22 +411,22 @@ unsafe fn tile<D: Dots, const R: usize, const N: usize>(at: &At<'_, R>) {
                 *words = D::load(panel.add(j * lanes));
             }
             panel = panel.add(N * lanes);
-            for (sums, row) in sums.iter_mut().zip(&at.rows) {
-                let word = *row.add(k);
-                for (sum, weights) in sums.iter_mut().zip(&weights) {
-                    *sum = D::add(*sum, word, *weights);
+            for i in 0..R {
+                let word = *at.rows[i].add(k);
+                for j in 0..N {
+                    sums[i][j] = D::add(sums[i][j], word, weights[j]);
                 }
             }
         }
         let scales = at.linear.scales[at.column..].as_ptr();
         let mut numbers = [[D::Lanes::zero(); N]; R];
-        for ((to, sums), scale) in numbers.iter_mut().zip(&sums).zip(at.scales) {
-            for (j, (to, sum)) in to.iter_mut().zip(sums).enumerate() {
-                *to = D::numbers(*sum);
+        for i in 0..R {
+            for j in 0..N {
+                numbers[i][j] = D::numbers(sums[i][j]);
                 if D::SCALED {
                     let column = D::Lanes::load(scales.add(j * lanes));
-                    let scale = D::Lanes::mul(column, D::Lanes::splat(scale));
-                    *to = D::Lanes::mul(*to, scale);
+                    let scale = D::Lanes::mul(column, D::Lanes::splat(at.scales[i]));
+                    numbers[i][j] = D::Lanes::mul(numbers[i][j], scale);
                 }
             }
         }
