@@ -387,7 +387,7 @@ struct At<'a, const R: usize> {
     output: Output,
 }
 
-#[allow(
+#[expect(
     clippy::needless_range_loop,
     reason = "zipped iterators are not inlined into a function with instructions of its own"
 )]
