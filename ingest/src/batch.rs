@@ -1,5 +1,6 @@
 //! Batches of rows, bounded in bytes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -154,8 +155,8 @@ pub(crate) struct Sink {
 pub(crate) enum Rows {
     Protein(Box<ProteinRows>),
     Dna(Box<DnaRows>),
-    /// A mesh file arrives as a batch of its own.
-    Mesh(Option<RecordBatch>),
+    /// A mesh file arrives as a batch of its own, a graph file as several.
+    Whole(VecDeque<RecordBatch>),
 }
 
 /// Offsets of lists inside a batch are 32-bit.
@@ -167,17 +168,17 @@ impl Sink {
         let rows = match kind {
             Kind::Protein => Rows::Protein(Box::default()),
             Kind::Dna => Rows::Dna(Box::new(DnaRows::new(windows, batch_bytes))),
-            Kind::Mesh => Rows::Mesh(None),
+            Kind::Mesh | Kind::Graph => Rows::Whole(VecDeque::new()),
         };
         Self { rows, batch_bytes }
     }
 
-    /// The sequences that FASTA and GenBank append to; `None` for meshes.
+    /// The sequences that FASTA and GenBank append to; `None` for meshes and graphs.
     pub(crate) fn sequences(&mut self) -> Option<&mut Sequences> {
         match &mut self.rows {
             Rows::Protein(rows) => Some(&mut rows.sequence),
             Rows::Dna(rows) => Some(&mut rows.sequence),
-            Rows::Mesh(_) => None,
+            Rows::Whole(_) => None,
         }
     }
 
@@ -186,7 +187,7 @@ impl Sink {
         match &self.rows {
             Rows::Protein(rows) => rows.rows() > 0 && rows.bytes() >= self.batch_bytes,
             Rows::Dna(rows) => rows.must_flush() || rows.is_full(),
-            Rows::Mesh(batch) => batch.is_some(),
+            Rows::Whole(batches) => !batches.is_empty(),
         }
     }
 
@@ -194,14 +195,14 @@ impl Sink {
     pub(crate) fn continue_windows(&mut self, ctx: &mut ReadContext) -> bool {
         match &mut self.rows {
             Rows::Dna(rows) => rows.continue_windows(ctx),
-            Rows::Protein(_) | Rows::Mesh(_) => false,
+            Rows::Protein(_) | Rows::Whole(_) => false,
         }
     }
 
     /// The rows so far; `None` where there are none.
     pub(crate) fn take(&mut self, ctx: &ReadContext) -> Result<Option<RecordBatch>, ReadError> {
         let (kind, columns) = match &mut self.rows {
-            Rows::Mesh(batch) => return Ok(batch.take()),
+            Rows::Whole(batches) => return Ok(batches.pop_front()),
             Rows::Protein(rows) if rows.rows() == 0 => return Ok(None),
             Rows::Dna(rows) if rows.rows() == 0 => return Ok(None),
             Rows::Protein(rows) => (Kind::Protein, rows.finish()),

@@ -153,7 +153,7 @@ impl Fasta {
                 };
                 rows.push(head, &extras, ctx);
             }
-            Rows::Mesh(_) => {}
+            Rows::Whole(_) => {}
         }
         Ok(())
     }

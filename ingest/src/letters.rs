@@ -34,7 +34,7 @@ impl Alphabet {
     pub(crate) fn new(kind: Kind) -> Self {
         let letters: &[u8] = match kind {
             Kind::Dna => b"ACGTURYSWKMBDHVN",
-            Kind::Protein | Kind::Mesh => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            Kind::Protein | Kind::Mesh | Kind::Graph => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         };
         let mut table = [BAD; 256];
         for letter in letters {
@@ -56,7 +56,7 @@ impl Alphabet {
     pub(crate) fn expected(&self) -> &'static str {
         match self.kind {
             Kind::Dna => "nucleotide codes (ACGTU, N, RYSWKMBDHV)",
-            Kind::Protein | Kind::Mesh => "amino-acid letters (A to Z, or `*`)",
+            Kind::Protein | Kind::Mesh | Kind::Graph => "amino-acid letters (A to Z, or `*`)",
         }
     }
 

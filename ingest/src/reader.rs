@@ -286,8 +286,8 @@ impl RecordReader for MeshFile {
         // A parser may stop before the end; the checksum of compressed data comes after it.
         std::io::copy(&mut data, &mut std::io::sink()).map_err(|error| ctx.io(error))?;
         ctx.report.records += 1;
-        if let Rows::Mesh(slot) = &mut sink.rows {
-            *slot = Some(batch);
+        if let Rows::Whole(batches) = &mut sink.rows {
+            batches.push_back(batch);
         }
         Ok(true)
     }

@@ -77,15 +77,17 @@ pub(crate) fn descriptor(name: &str) -> Option<Arc<dyn Encoder>> {
         .cloned()
 }
 
-/// The encoder that is used for a kind when the user names none.
+/// The encoder that is used for a kind when the user names none; `None` where nothing can be made
+/// of a row alone.
 #[must_use]
-pub fn default_for(kind: Kind) -> Arc<dyn Encoder> {
+pub fn default_for(kind: Kind) -> Option<Arc<dyn Encoder>> {
     let at = match kind {
         Kind::Protein => 0,
         Kind::Dna => 1,
         Kind::Mesh => 2,
+        Kind::Graph => return None,
     };
-    Arc::clone(&ALL[at])
+    Some(Arc::clone(&ALL[at]))
 }
 
 /// The vector of one sequence, such as a query that a user typed. White space is left out and

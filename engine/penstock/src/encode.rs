@@ -80,7 +80,8 @@ pub fn encoders(registry: &Registry) -> Vec<EncoderInfo> {
             device: device_name(),
             description: encoder.describe().to_owned(),
             licence: None,
-            is_default: penstock_embed::default_for(encoder.kind()).spec() == spec,
+            is_default: penstock_embed::default_for(encoder.kind())
+                .is_some_and(|default| default.spec() == spec),
         }
     });
     let checkpoints = registry.available().into_iter().map(|found| EncoderInfo {

@@ -111,7 +111,9 @@ impl Engine {
 
     async fn encoders_for(&self, request: &LoadRequest) -> Result<Vec<Arc<dyn Encoder>>, Error> {
         let encoders = match &request.encoders {
-            Encoders::Default => vec![penstock_embed::default_for(request.kind)],
+            Encoders::Default => penstock_embed::default_for(request.kind)
+                .into_iter()
+                .collect(),
             Encoders::None => Vec::new(),
             Encoders::Named(names) => {
                 let mut encoders = Vec::with_capacity(names.len());

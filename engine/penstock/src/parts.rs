@@ -111,7 +111,7 @@ pub const fn item_name(kind: penstock_types::Kind) -> &'static str {
     match kind {
         penstock_types::Kind::Protein => "residues",
         penstock_types::Kind::Dna => "bases",
-        penstock_types::Kind::Mesh => "vertices",
+        penstock_types::Kind::Mesh | penstock_types::Kind::Graph => "vertices",
     }
 }
 

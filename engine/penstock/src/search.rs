@@ -192,7 +192,7 @@ fn feature_column(table: &Table, wanted: Option<&str>) -> Result<(String, Featur
     let names = |features: &[(String, FeatureSpec)]| -> Vec<String> {
         features.iter().map(|(name, _)| name.clone()).collect()
     };
-    let default = penstock_embed::default_for(table.kind()).spec().column();
+    let default = penstock_embed::default_for(table.kind()).map(|default| default.spec().column());
     let position = match wanted {
         Some(wanted) => {
             let found = features.iter().position(|(name, _)| name == wanted);
@@ -206,7 +206,9 @@ fn feature_column(table: &Table, wanted: Option<&str>) -> Result<(String, Featur
             found
         }
         None if features.len() == 1 => Some(0),
-        None => features.iter().position(|(name, _)| *name == default),
+        None => features
+            .iter()
+            .position(|(name, _)| Some(name) == default.as_ref()),
     };
     match position {
         Some(position) => Ok(features.swap_remove(position)),
@@ -302,6 +304,7 @@ fn default_columns(kind: Kind) -> Vec<String> {
             columns::END,
         ],
         Kind::Mesh => &[columns::VERTEX_COUNT, columns::FACE_COUNT, columns::AREA],
+        Kind::Graph => &[columns::PARENT, columns::VERTEX, columns::LABEL],
     };
     [columns::ID, columns::NAME, columns::DESCRIPTION]
         .iter()

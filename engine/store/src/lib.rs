@@ -8,6 +8,7 @@ pub mod error;
 pub mod feature;
 pub mod index;
 mod keys;
+mod latest;
 pub mod lease;
 pub mod load;
 pub mod maintain;

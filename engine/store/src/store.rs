@@ -16,6 +16,7 @@ use penstock_types::{Kind, TableName};
 
 use crate::backing::{Commits, Recorder, TABLE_SUFFIX, Wrapper};
 use crate::error::{Result, StoreError, first_line};
+use crate::latest::{self, Latest};
 use crate::objects::Objects;
 use crate::options::StoreOptions;
 use crate::table::Table;
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) options: StoreOptions,
     /// One commit per table at a time within this process: racing against oneself costs more.
     commit_locks: Mutex<HashMap<TableName, Arc<tokio::sync::Mutex<()>>>>,
+    latest: Latest,
 }
 
 impl std::fmt::Debug for Store {
@@ -114,6 +116,7 @@ impl Store {
             objects,
             options,
             commit_locks: Mutex::default(),
+            latest: Latest::default(),
         };
         let store = Self(Arc::new(inner));
         if !local && store.0.options.probe {
@@ -209,6 +212,7 @@ impl Store {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *held = session(&self.0.options, held.store_registry());
+        self.0.latest.clear();
     }
 
     async fn open_dataset(
@@ -245,11 +249,20 @@ impl Store {
     /// # Errors
     /// There is no such table, or the store cannot be read.
     pub async fn table(&self, name: &TableName) -> Result<Table> {
+        let root = self.0.local_root.as_ref();
+        let stamp = root.and_then(|root| latest::stamp(&root.join(format!("{name}{TABLE_SUFFIX}"))));
+        if let Some(table) = stamp.and_then(|stamp| self.0.latest.get(name, stamp)) {
+            return Ok(table);
+        }
         let dataset = self
             .open_dataset(self.read_uri(name), &self.0.read_params)
             .await
             .map_err(|error| absent(name, error))?;
-        Table::new(name.clone(), Arc::new(dataset))
+        let table = Table::new(name.clone(), Arc::new(dataset))?;
+        if let Some(stamp) = stamp {
+            self.0.latest.keep(stamp, &table);
+        }
+        Ok(table)
     }
 
     /// A version of a table.

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | **all kinds** | | |
 //! | `id` | Utf8, not null | unique within the table; the primary key |
-//! | `kind` | Utf8, not null | `protein`, `dna` or `mesh` |
+//! | `kind` | Utf8, not null | `protein`, `dna`, `mesh` or `graph` |
 //! | `name` | Utf8 | the record's own name (accession, solid, object) |
 //! | `description` | Utf8 | the free text that the file gives |
 //! | `source` | Utf8, not null | file name, and the member of an archive: `a.zip/b.stl` |
@@ -50,6 +50,21 @@
 //! | `components` | Int64, not null | connected components over shared vertices that faces use |
 //! | `euler` | Int64, not null | V - E + F over the vertices that faces use |
 //! | `defects` | List\<Utf8\>, not null | what is wrong with the mesh, in words; empty for a clean one |
+//! | **graph** | | |
+//! | `parent` | Utf8 | for a vertex: the `id` of its graph; null for the graph itself |
+//! | `vertex` | Int64 | for a vertex: its position in the graph, from 0 |
+//! | `directed` | Boolean | for a graph: whether edges have a direction |
+//! | `vertex_count` | Int64 | for a graph: vertices |
+//! | `edge_count` | Int64 | for a graph: edges; an undirected one counts once |
+//! | `attribute_names` | List\<Utf8\> | for a graph: what `attributes` holds, such as `area` |
+//! | `edge_attribute_names` | List\<Utf8\> | for a graph: what `edge_attributes` holds, such as `distance` |
+//! | `label` | Utf8 | for a vertex: its label |
+//! | `neighbours` | List\<Int32\> | for a vertex: the positions of those that it has an edge to, ascending; in an undirected graph each edge stands with both its ends |
+//! | `edge_labels` | List\<Utf8\> | `[neighbours]`, label of each edge; null where edges have none |
+//! | `attributes` | List\<Float32\> | `[attribute_names]`, numbers of the vertex |
+//! | `edge_attributes` | List\<Float32\> | `[neighbours, edge_attribute_names]`, numbers of each edge, edge by edge |
+//! | `position` | FixedSizeList\<Float32, 3\> | where the vertex lies in space, in the unit of its source (angstrom for residues); null where it lies nowhere |
+//! | `dominance` | FixedSizeList\<UInt16, 16\> | for a vertex: embedding of its neighbourhood, never above that of a vertex whose neighbourhood contains it |
 //!
 //! Feature columns follow, one per encoder; see [`crate::feature`]. Floating-point columns hold
 //! no NaN and no infinity: what a file says that is not finite is refused at the door.
@@ -152,6 +167,33 @@ pub const COMPONENTS: &str = "components";
 pub const EULER: &str = "euler";
 /// Defects, in words.
 pub const DEFECTS: &str = "defects";
+
+/// Position of a vertex in its graph.
+pub const VERTEX: &str = "vertex";
+/// Whether the edges of a graph have a direction.
+pub const DIRECTED: &str = "directed";
+/// Count of edges.
+pub const EDGE_COUNT: &str = "edge_count";
+/// What the attributes of vertices are.
+pub const ATTRIBUTE_NAMES: &str = "attribute_names";
+/// What the attributes of edges are.
+pub const EDGE_ATTRIBUTE_NAMES: &str = "edge_attribute_names";
+/// Label of a vertex.
+pub const LABEL: &str = "label";
+/// Where the edges of a vertex lead.
+pub const NEIGHBOURS: &str = "neighbours";
+/// Label of each edge of a vertex.
+pub const EDGE_LABELS: &str = "edge_labels";
+/// Numbers of a vertex.
+pub const ATTRIBUTES: &str = "attributes";
+/// Numbers of each edge of a vertex.
+pub const EDGE_ATTRIBUTES: &str = "edge_attributes";
+/// Where a vertex lies in space.
+pub const POSITION: &str = "position";
+/// Embedding of a vertex's neighbourhood that keeps the order of containment.
+pub const DOMINANCE: &str = "dominance";
+/// Numbers of a row of [`DOMINANCE`].
+pub const DOMINANCE_WIDTH: i32 = 16;
 
 /// Field metadata key: the unit of the numbers.
 pub const KEY_UNIT: &str = "penstock:unit";
@@ -259,6 +301,27 @@ fn mesh() -> Vec<Field> {
     ]
 }
 
+fn graph() -> Vec<Field> {
+    use DataType::{Boolean, FixedSizeList, Float32, Int32, Int64, UInt16, Utf8};
+    let dominance = Arc::new(Field::new("item", UInt16, true));
+    vec![
+        optional(PARENT, Utf8),
+        optional(VERTEX, Int64),
+        optional(DIRECTED, Boolean),
+        optional(VERTEX_COUNT, Int64),
+        optional(EDGE_COUNT, Int64),
+        optional(ATTRIBUTE_NAMES, list(Utf8)),
+        optional(EDGE_ATTRIBUTE_NAMES, list(Utf8)),
+        optional(LABEL, Utf8),
+        optional(NEIGHBOURS, list(Int32)),
+        optional(EDGE_LABELS, list(Utf8)),
+        optional(ATTRIBUTES, list(Float32)),
+        optional(EDGE_ATTRIBUTES, list(Float32)),
+        optional(POSITION, triple(Float32)),
+        optional(DOMINANCE, FixedSizeList(dominance, DOMINANCE_WIDTH)),
+    ]
+}
+
 /// The raw columns of a kind, with the schema metadata that names kind and contract.
 #[must_use]
 pub fn schema(kind: Kind) -> SchemaRef {
@@ -267,6 +330,7 @@ pub fn schema(kind: Kind) -> SchemaRef {
         Kind::Protein => protein(),
         Kind::Dna => dna(),
         Kind::Mesh => mesh(),
+        Kind::Graph => graph(),
     });
     let metadata = [
         (KEY_KIND.to_owned(), kind.as_str().to_owned()),

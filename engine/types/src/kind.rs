@@ -12,11 +12,13 @@ pub enum Kind {
     Dna,
     /// Surface and volume meshes.
     Mesh,
+    /// Graphs, a row for each graph and one for each of its vertices.
+    Graph,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to users.
-    pub const ALL: [Self; 3] = [Self::Protein, Self::Dna, Self::Mesh];
+    pub const ALL: [Self; 4] = [Self::Protein, Self::Dna, Self::Mesh, Self::Graph];
 
     /// The word used in files, columns and on the command line.
     #[must_use]
@@ -25,7 +27,16 @@ impl Kind {
             Self::Protein => "protein",
             Self::Dna => "dna",
             Self::Mesh => "mesh",
+            Self::Graph => "graph",
         }
+    }
+
+    /// Whether rows of this kind can be parts of another row, which their column `parent` names:
+    /// windows of a contig, vertices of a graph. Replacing the whole removes parts that it no
+    /// longer has.
+    #[must_use]
+    pub const fn has_parts(self) -> bool {
+        matches!(self, Self::Dna | Self::Graph)
     }
 }
 
@@ -37,7 +48,7 @@ impl fmt::Display for Kind {
 
 /// The word names no kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of data; the kinds are protein, dna and mesh")]
+#[error("`{0}` is no kind of data; the kinds are protein, dna, mesh and graph")]
 pub struct UnknownKind(pub String);
 
 impl FromStr for Kind {

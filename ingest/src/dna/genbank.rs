@@ -220,7 +220,7 @@ impl GenBank {
                     );
                 }
             }
-            Rows::Mesh(_) => {}
+            Rows::Whole(_) => {}
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use lance::Dataset;
 use lance::dataset::transaction::{Operation, UpdateMode};
 use lance_core::datatypes::Schema;
 use lance_table::format::Fragment;
-use penstock_types::{Kind, columns};
+use penstock_types::columns;
 
 use super::{Load, LoadMode, LoadOutcome, addresses, as_load, fits};
 use crate::check::Rows;
@@ -271,7 +271,7 @@ impl Load {
             columns::NAME,
             columns::DESCRIPTION,
         ];
-        if self.kind == Kind::Dna {
+        if self.kind.has_parts() {
             read.push(columns::PARENT);
         }
         let mut scanner = latest.scan();

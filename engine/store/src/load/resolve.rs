@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 use futures::StreamExt;
-use penstock_types::{Kind, columns};
+use penstock_types::columns;
 
 use super::{Load, LoadMode, addresses};
 use crate::check::Rows;
@@ -72,7 +72,7 @@ impl Load {
                         &mut counts.updated
                     }) += 1;
                     self.replaced[usize::from(window)].insert(stored.address);
-                    if !window && self.kind == Kind::Dna {
+                    if !window && self.kind.has_parts() {
                         changed_contigs.push(id);
                     }
                     true

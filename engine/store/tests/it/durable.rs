@@ -105,3 +105,33 @@ async fn a_folder_with_blanks_and_signs_is_a_root() {
         root.join("t.lance").to_str().unwrap()
     );
 }
+
+/// A store that keeps the latest version open sees the commits of others at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_stays_open_is_the_latest() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Store::open(folder.path().to_str().unwrap(), StoreOptions::default());
+    let (reader, writer) = (open().await.unwrap(), open().await.unwrap());
+    let name = table("t");
+    let versions = folder.path().join("t.lance/_versions");
+    let settle = |seconds| {
+        let past = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+        let folder = std::fs::File::open(&versions).unwrap();
+        folder.set_modified(past).unwrap();
+    };
+    for round in 1..4_usize {
+        load_proteins(&writer, &name, proteins(0..round * 10, "a")).await;
+        let rows = |table: penstock_store::Table| async move { table.count_rows(None).await };
+        // Just committed: opened anew each time.
+        for _ in 0..2 {
+            let seen = reader.table(&name).await.unwrap();
+            assert_eq!(rows(seen).await.unwrap(), round as u64 * 10);
+        }
+        settle(3_600);
+        let first = reader.table(&name).await.unwrap();
+        let again = reader.table(&name).await.unwrap();
+        assert!(std::sync::Arc::ptr_eq(first.dataset(), again.dataset()));
+    }
+    writer.drop_table(&name).await.unwrap();
+    assert!(reader.table(&name).await.is_err());
+}
