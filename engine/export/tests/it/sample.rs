@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::array::builder::{LargeStringBuilder, StringBuilder};
 use arrow::array::{
     ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array,
-    Int32Array, Int64Array, ListArray, RecordBatch, TimestampMicrosecondArray, UInt8Array,
+    Int32Array, Int64Array, ListArray, RecordBatch, TimestampMicrosecondArray,
+    UInt16Array, UInt8Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -85,6 +86,10 @@ fn array(data_type: &DataType, nullable: bool, rows: usize, numbers: &mut Number
         DataType::UInt8 => {
             let values: Vec<u8> = (0..rows).map(|_| numbers.next(94) as u8).collect();
             Arc::new(UInt8Array::new(values.into(), nulls))
+        }
+        DataType::UInt16 => {
+            let values: Vec<u16> = (0..rows).map(|_| numbers.next(1 << 16) as u16).collect();
+            Arc::new(UInt16Array::new(values.into(), nulls))
         }
         DataType::Int32 => {
             let values: Vec<i32> = (0..rows).map(|_| int(numbers) as i32).collect();
