@@ -1,0 +1,225 @@
+//! Building: rows to codes, codes to a graph, the graph to the order that it is searched in.
+
+mod freeze;
+mod insert;
+mod select;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use penstock_types::Metric;
+
+use crate::codes::{Codes, Quantiser, normalise, stride, vector_stride};
+use crate::error::{HnswError, Result};
+use crate::index::Hnsw;
+use crate::level;
+use crate::memory::Aligned;
+use crate::options::{Control, Options, check_shape, threads};
+use crate::scratch::Scratches;
+use crate::simd::isa::Isa;
+
+/// Rows between two looks at the caller's wish to stop.
+const BATCH: usize = 64;
+
+/// Vertices inserted one after the other before threads start: links between those that are
+/// inserted at the same time are missed, which matters while there are few.
+const FIRST: usize = 1_024;
+
+/// The caller's rows as the metric compares them.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    rows: &'a [f32],
+    dim: usize,
+    metric: Metric,
+}
+
+impl Rows<'_> {
+    fn len(&self) -> usize {
+        self.rows.len() / self.dim
+    }
+
+    fn raw(&self, row: usize) -> &[f32] {
+        &self.rows[row * self.dim..][..self.dim]
+    }
+
+    fn write(&self, row: usize, into: &mut [f32]) {
+        into.copy_from_slice(self.raw(row));
+        if self.metric == Metric::Cosine {
+            normalise(into);
+        }
+    }
+
+    /// The rows that have a place in the graph: under cosine not those without a direction.
+    fn placed(&self) -> Result<Vec<u32>> {
+        let mut placed = Vec::with_capacity(self.len());
+        for row in 0..self.len() {
+            let vector = self.raw(row);
+            // A sum of finite numbers may overflow, one with NaN or infinity never is finite.
+            let sum: f32 = vector.iter().map(|x| x * 0.0).sum();
+            if sum != 0.0 {
+                return Err(HnswError::NotFinite { row });
+            }
+            if self.metric != Metric::Cosine || vector.iter().any(|x| *x != 0.0) {
+                placed.push(row as u32);
+            }
+        }
+        Ok(placed)
+    }
+}
+
+pub(crate) fn build(
+    rows: &[f32],
+    dim: usize,
+    options: &Options,
+    control: &Control<'_>,
+    isa: Isa,
+) -> Result<Hnsw> {
+    options.check()?;
+    let count = check_shape(rows.len(), dim)?;
+    let source = Rows {
+        rows,
+        dim,
+        metric: options.metric,
+    };
+    let mut order = source.placed()?;
+    let quantiser = Quantiser::fit(options.metric, dim, order.len(), |i, into| {
+        source.write(order[i] as usize, into);
+    });
+    // The highest layers first, so that those of a layer are numbered from 0 and the first vertex
+    // is the entry for good; by chance within a layer, so that sorted rows do no harm.
+    let level_of = |row: u32| level::of(row as usize, options.edges, options.seed);
+    order.sort_by_cached_key(|row| {
+        let chance = level::mix(options.seed ^ level::mix(u64::from(*row)));
+        (std::cmp::Reverse(level_of(*row)), chance, *row)
+    });
+    let levels: Vec<u8> = order.iter().map(|row| level_of(*row) as u8).collect();
+    control.check()?;
+    let threads = threads(options.threads);
+    let codes = encode(&source, &quantiser, &order, threads);
+    let graph = insert::grow(&codes, &quantiser, levels, options, threads, control, isa)?;
+    let frozen = freeze::freeze(graph, options);
+    // `moved[new]` is the vertex's number while the graph grew.
+    let moved = frozen.moved;
+    order = moved.iter().map(|old| order[*old as usize]).collect();
+    let codes = permute(&codes, dim, &moved);
+    control.check()?;
+    let vectors = copy(&source, &order, threads);
+    let mut places = vec![crate::walk::NONE; count];
+    for (vertex, row) in order.iter().enumerate() {
+        places[*row as usize] = vertex as u32;
+    }
+    Ok(Hnsw {
+        options: options.clone(),
+        dim,
+        isa,
+        quantiser,
+        codes,
+        vectors,
+        base: frozen.base,
+        upper: frozen.upper,
+        rows: order,
+        places,
+        labels: (0..count as u64).collect(),
+        metadata: Vec::new(),
+        scratches: Scratches::default(),
+    })
+}
+
+/// Runs `work` on equal parts of `0..count`, each with its part of the outputs.
+fn in_parts<A: Send, B: Send>(
+    count: usize,
+    threads: usize,
+    (mut a, a_unit): (&mut [A], usize),
+    (mut b, b_unit): (&mut [B], usize),
+    work: impl Fn(std::ops::Range<usize>, &mut [A], &mut [B]) + Sync,
+) {
+    let part = count.div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        for start in (0..count).step_by(part) {
+            let end = count.min(start + part);
+            let (a_part, b_part);
+            (a_part, a) = a.split_at_mut((end - start) * a_unit);
+            (b_part, b) = b.split_at_mut((end - start) * b_unit);
+            let work = &work;
+            scope.spawn(move || work(start..end, a_part, b_part));
+        }
+    });
+}
+
+fn encode(source: &Rows<'_>, quantiser: &Quantiser, order: &[u32], threads: usize) -> Codes {
+    let stride = stride(source.dim);
+    let mut codes = Codes::zeros(order.len(), source.dim);
+    in_parts(
+        order.len(),
+        threads,
+        (&mut codes.codes, stride),
+        (&mut codes.bias, 1),
+        |part, codes, bias| {
+            let mut vector = vec![0.0; source.dim];
+            let outputs = codes.chunks_exact_mut(stride).zip(bias);
+            for (row, (codes, bias)) in order[part].iter().zip(outputs) {
+                source.write(*row as usize, &mut vector);
+                *bias = quantiser.encode(&vector, codes);
+            }
+        },
+    );
+    codes
+}
+
+fn permute(codes: &Codes, dim: usize, moved: &[u32]) -> Codes {
+    let mut out = Codes::zeros(moved.len(), dim);
+    let rows = out.codes.chunks_exact_mut(codes.stride);
+    for (old, (row, bias)) in moved.iter().zip(rows.zip(&mut *out.bias)) {
+        row.copy_from_slice(codes.row(*old as usize));
+        *bias = codes.bias[*old as usize];
+    }
+    out
+}
+
+fn copy(source: &Rows<'_>, order: &[u32], threads: usize) -> Aligned<f32> {
+    let stride = vector_stride(source.dim);
+    let mut vectors = Aligned::zeros(order.len() * stride);
+    in_parts(
+        order.len(),
+        threads,
+        (&mut vectors, stride),
+        (&mut [(); 0], 0),
+        |part, vectors, _| {
+            for (row, vector) in order[part].iter().zip(vectors.chunks_exact_mut(stride)) {
+                source.write(*row as usize, &mut vector[..source.dim]);
+            }
+        },
+    );
+    vectors
+}
+
+/// Hands out `0..count` in batches, to be worked off by threads; ends early when stopped.
+fn batches(
+    range: std::ops::Range<usize>,
+    threads: usize,
+    control: &Control<'_>,
+    work: impl Fn(&mut dyn FnMut() -> Option<std::ops::Range<usize>>) + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(range.start);
+    let run = || {
+        work(&mut || {
+            if control.check().is_err() {
+                return None;
+            }
+            let start = next.fetch_add(BATCH, Ordering::Relaxed);
+            (start < range.end).then(|| start..range.end.min(start + BATCH))
+        });
+    };
+    if threads == 1 || range.len() <= BATCH {
+        run();
+    } else {
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(run);
+            }
+            run();
+        });
+    }
+    control.check()
+}
+

@@ -1,0 +1,167 @@
+//! The index as it is searched.
+
+use penstock_types::Metric;
+
+use crate::build;
+use crate::codes::{Codes, Probe, Quantiser, vector_stride};
+use crate::error::{HnswError, Result};
+use crate::memory::Aligned;
+use crate::options::{Control, Memory, Options, memory};
+use crate::scratch::Scratches;
+use crate::simd::isa::Isa;
+use crate::simd::lanes::Lanes;
+use crate::walk::{Frozen, NONE, descend};
+
+/// A graph over quantised vectors, with the exact vectors beside it.
+///
+/// A *row* is a position in the caller's input; a *vertex* is a number of this crate's own. Under
+/// cosine the rows that are all zero have no vertex and are never found.
+#[derive(Debug)]
+pub struct Hnsw {
+    pub(crate) options: Options,
+    pub(crate) dim: usize,
+    pub(crate) isa: Isa,
+    pub(crate) quantiser: Quantiser,
+    pub(crate) codes: Codes,
+    /// `f32[vertices, vector_stride(dim)]`, of length 1 under cosine.
+    pub(crate) vectors: Aligned<f32>,
+    /// `u32[vertices, 2 * edges]`.
+    pub(crate) base: Aligned<u32>,
+    /// Layer 1, 2, ...: `u32[vertices of the layer, edges]`; they are the first vertices.
+    pub(crate) upper: Vec<Aligned<u32>>,
+    /// Row of each vertex.
+    pub(crate) rows: Vec<u32>,
+    /// Vertex of each row, or `NONE`.
+    pub(crate) places: Vec<u32>,
+    pub(crate) labels: Vec<u64>,
+    pub(crate) metadata: Vec<u8>,
+    pub(crate) scratches: Scratches,
+}
+
+impl Hnsw {
+    /// Builds an index of `rows`, `f32[n, dim]` in row-major order. Labels are the row numbers.
+    ///
+    /// # Errors
+    /// Shapes or options out of range, NaN or infinity in a row, or [`HnswError::Cancelled`].
+    pub fn build(
+        rows: &[f32],
+        dim: usize,
+        options: &Options,
+        control: &Control<'_>,
+    ) -> Result<Self> {
+        build::build(rows, dim, options, control, Isa::widest())
+    }
+
+    /// The memory that an index of so many rows takes, and its build.
+    #[must_use]
+    pub fn bytes(rows: usize, dim: usize, options: &Options) -> Memory {
+        memory(rows, dim, options)
+    }
+
+    /// Rows, those that cannot be found included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Numbers per vector.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How vectors are compared.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.options.metric
+    }
+
+    /// What it was built with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The caller's identifier of each row.
+    #[must_use]
+    pub fn labels(&self) -> &[u64] {
+        &self.labels
+    }
+
+    /// Replaces the identifiers.
+    ///
+    /// # Errors
+    /// Another number of labels than of rows.
+    pub fn set_labels(&mut self, labels: Vec<u64>) -> Result<()> {
+        if labels.len() != self.len() {
+            return Err(HnswError::Rows {
+                what: "labels",
+                got: labels.len(),
+                rows: self.len(),
+            });
+        }
+        self.labels = labels;
+        Ok(())
+    }
+
+    /// What the caller keeps with the index; nothing here reads it.
+    #[must_use]
+    pub fn metadata(&self) -> &[u8] {
+        &self.metadata
+    }
+
+    /// Replaces what the caller keeps with the index.
+    pub fn set_metadata(&mut self, metadata: Vec<u8>) {
+        self.metadata = metadata;
+    }
+
+    /// The stored vector of a row, `f32[dim]`: of length 1 under cosine, and `None` where it has no
+    /// direction there or no such row exists.
+    #[must_use]
+    pub fn vector(&self, row: u32) -> Option<&[f32]> {
+        let vertex = *self.places.get(row as usize)?;
+        (vertex != NONE).then(|| {
+            &self.vectors[vertex as usize * vector_stride(self.dim)..][..self.dim]
+        })
+    }
+
+    pub(crate) fn base(&self) -> Frozen<'_> {
+        Frozen {
+            links: &self.base,
+            slots: self.options.base_slots(),
+        }
+    }
+
+    /// Where a walk of the base layer starts.
+    ///
+    /// # Safety
+    /// As for [`Lanes`]; there is a vertex.
+    #[inline(always)]
+    pub(crate) unsafe fn entry<L: Lanes>(
+        &self,
+        probe: &Probe<'_>,
+        compared: &mut usize,
+    ) -> (u32, f32) {
+        // SAFETY: vertex 0 exists, and links are vertices of their layer: checked when the index
+        // was built or read.
+        unsafe {
+            let [key, ..] = self.codes.keys::<L>(probe, [0; 4]);
+            *compared += 1;
+            let mut nearest = (0, key);
+            for links in self.upper.iter().rev() {
+                let layer = Frozen {
+                    links,
+                    slots: self.options.edges,
+                };
+                nearest = descend::<L, _>(&self.codes, layer, probe, nearest, compared);
+            }
+            nearest
+        }
+    }
+}
