@@ -1,6 +1,10 @@
 //! Readers and writers of text formats.
 
+pub mod edge_list;
+//pub mod graphml;
+pub mod json;
 mod lines;
+pub mod metis;
 pub mod tve;
 
 use crate::graph::{Loops, Parallel};
