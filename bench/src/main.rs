@@ -6,6 +6,7 @@ mod fasta;
 mod homology;
 mod ingest;
 mod machine;
+mod matching;
 mod pull;
 mod read;
 mod search;
@@ -83,6 +84,31 @@ enum Bench {
         #[arg(long, default_value_t = 500)]
         queries: usize,
     },
+    /// Exact pattern matching: published queries, and growth over synthetic graphs.
+    Matching {
+        /// A folder with `HPRD.graph`, `query/` and `expected_output.res`; the corpus's where none
+        /// is given.
+        path: Option<PathBuf>,
+        /// rustworkx on the same queries, in an environment that is set up for it, and
+        /// SubgraphMatching, if its binary is named.
+        #[arg(long)]
+        peer: bool,
+        /// The binary of RapidsAtHKUST/SubgraphMatching.
+        #[arg(long, env = "PENSTOCK_SUBGRAPH_MATCHING")]
+        subgraph_matching: Option<PathBuf>,
+        /// Times that the published queries are run; the fastest run counts.
+        #[arg(long, default_value_t = 5)]
+        repeat: usize,
+        /// Edges of the synthetic graphs.
+        #[arg(long, value_delimiter = ',', default_value = "100000,1000000,10000000")]
+        edges: Vec<usize>,
+        /// Patterns of each size.
+        #[arg(long, default_value_t = 20)]
+        patterns: usize,
+        /// Threads of a search in a synthetic graph.
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+    },
     /// Solvers that pull a snapshot's rows by rank over loopback HTTP.
     Pull {
         /// Rows of 256 single-precision numbers.
@@ -129,6 +155,23 @@ async fn main() -> anyhow::Result<()> {
             let path = path.unwrap_or_else(|| corpus("protein/scope40.fasta"));
             search::run(path, queries).await
         }
+        Bench::Matching {
+            path,
+            peer,
+            subgraph_matching,
+            repeat,
+            edges,
+            patterns,
+            threads,
+        } => matching::run(&matching::Options {
+            folder: path.unwrap_or_else(|| corpus("graph")),
+            peer,
+            subgraph_matching,
+            repeat,
+            edges,
+            patterns,
+            threads,
+        }),
         Bench::Pull { rows, ranks } => pull::run(rows, ranks).await,
     }
 }

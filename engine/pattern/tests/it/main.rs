@@ -1,0 +1,7 @@
+//! Tests of the whole crate: published counts, and random graphs against a matcher that tries
+//! everything.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod brute;
+mod corpus;
+mod random;
