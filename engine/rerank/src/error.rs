@@ -66,6 +66,34 @@ pub enum RerankError {
         /// Sequences given.
         sequences: usize,
     },
+    /// Corresponding residues that are not in their chains.
+    #[error("residue {query} of the query and {target} of the target are not both there")]
+    Pair {
+        /// Position in the query.
+        query: usize,
+        /// Position in the target.
+        target: usize,
+    },
+    /// A surface is to be sampled by no points.
+    #[error("a surface needs at least one point")]
+    NoPoints,
+    /// A surface whose triangles have no area together.
+    #[error("the surface has no area")]
+    NoArea,
+    /// A triangle of a vertex that is not there.
+    #[error("triangle {triangle} has vertex {vertex}, which is not there")]
+    Vertex {
+        /// Number of the triangle, from 0.
+        triangle: usize,
+        /// Number of the vertex.
+        vertex: u32,
+    },
+    /// A vertex with a coordinate that is NaN or infinite.
+    #[error("vertex {vertex} is not finite")]
+    NotFinite {
+        /// Number of the vertex.
+        vertex: u32,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -30,6 +30,39 @@ pub struct Alignment {
     pub cigar: String,
 }
 
+impl Alignment {
+    /// Residues that stand in one column, as (query, target), ascending; for a reverse alignment
+    /// descending in the query.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(usize, usize)> {
+        let mut pairs = Vec::with_capacity(self.columns);
+        let (mut i, mut j, mut count) = (0, self.target.start, 0);
+        for byte in self.cigar.bytes() {
+            match byte {
+                b'0'..=b'9' => {
+                    count = count * 10 + usize::from(byte - b'0');
+                    continue;
+                }
+                b'M' => {
+                    for _ in 0..count {
+                        let at = if self.reverse {
+                            self.query.end - 1 - i
+                        } else {
+                            self.query.start + i
+                        };
+                        pairs.push((at, j));
+                        (i, j) = (i + 1, j + 1);
+                    }
+                }
+                b'I' => i += count,
+                _ => j += count,
+            }
+            count = 0;
+        }
+        pairs
+    }
+}
+
 /// Where a cell's score came from.
 const STOP: u8 = 0;
 const DIAGONAL: u8 = 1;

@@ -243,7 +243,8 @@ fn a_known_pair() {
     let found = align_pair(b"WWWWWKKKWWWWW", b"wwwwwwwwww", &options, &GO).unwrap();
     assert_eq!(found.score, 110 - 14);
     assert_eq!(found.cigar, "5M3I5M");
-    assert_eq!((found.query, found.target), (0..13, 0..10));
+    assert_eq!(found.pairs()[4..6], [(4, 4), (8, 5)]);
+    assert_eq!((found.query.clone(), found.target.clone()), (0..13, 0..10));
     assert_eq!((found.identities, found.columns), (10, 13));
     let none = align_pair(b"W", b"P", &options, &GO).unwrap();
     assert_eq!((none.score, none.cigar.as_str()), (0, ""));
@@ -260,6 +261,7 @@ fn both_strands_of_dna() {
     assert_eq!(hit.score, 44);
     let found = align_pair(query, target, &options, &GO).unwrap();
     assert!(found.reverse);
+    assert_eq!(found.pairs()[..2], [(21, 3), (20, 4)]);
     assert_eq!((found.query, found.target), (0..22, 3..25));
     let one = SequenceOptions {
         both_strands: false,
