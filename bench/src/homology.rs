@@ -2,7 +2,9 @@
 //!
 //! Counted over the domains whose family or superfamily has another member: how often the nearest
 //! other domain is one (top 1), and which share of the members that could be among the nearest ten
-//! is (recall at 10).
+//! is (recall at 10). The nearest of the descriptor can be ranked again by local alignment.
+
+mod rerank;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ use crate::embed::REFERENCE;
 use crate::fasta;
 use crate::machine::table;
 
+/// The encoder that needs no download.
+const DESCRIPTOR: &str = "protein-kmer-v1";
+
 /// Queries that a thread takes at once.
 const BLOCK: usize = 64;
 
@@ -29,6 +34,7 @@ pub(crate) fn run(
     labels: &Path,
     checkpoints: Option<PathBuf>,
     peer: bool,
+    rerank: &[usize],
 ) -> Result<()> {
     let records = fasta::read(sequences)?;
     let text = std::fs::read_to_string(labels).with_context(|| labels.display().to_string())?;
@@ -49,7 +55,7 @@ pub(crate) fn run(
     });
     let models = registry.available().into_iter();
     let models = models.filter(|found| found.kind == Kind::Protein);
-    let names = std::iter::once("protein-kmer-v1".to_owned()).chain(models.map(|found| found.name));
+    let names = std::iter::once(DESCRIPTOR.to_owned()).chain(models.map(|found| found.name));
     let mut lines = Vec::new();
     for name in names {
         let encoder = registry.get(&name)?;
@@ -62,6 +68,18 @@ pub(crate) fn run(
         let (by_family, by_superfamily) =
             scores(&vectors, records.len(), &families, &superfamilies);
         lines.push(line(&name, &by_family, &by_superfamily, seconds));
+        if name == DESCRIPTOR {
+            for count in rerank {
+                let run = rerank::Run {
+                    records: &records,
+                    vectors: &vectors,
+                    embedding_secs: seconds,
+                    families: &families,
+                    superfamilies: &superfamilies,
+                };
+                lines.extend(run.lines(*count)?);
+            }
+        }
     }
     if peer {
         lines.push(mmseqs(sequences, labels)?);
@@ -109,13 +127,24 @@ fn scores(
     families: &Groups,
     superfamilies: &Groups,
 ) -> (Score, Score) {
+    let total = Mutex::new((Score::default(), Score::default()));
+    nearest(vectors, rows, 10, |query, order| {
+        // No thread panics while it holds the lock: adding numbers cannot.
+        if let Ok(mut total) = total.lock() {
+            total.0.add(query, &order, families);
+            total.1.add(query, &order, superfamilies);
+        }
+    });
+    total.into_inner().unwrap_or_default()
+}
+
+/// Hands on the `count` nearest others of each row, nearest first, from several threads.
+fn nearest(vectors: &[f32], rows: usize, count: usize, found: impl Fn(usize, Vec<usize>) + Sync) {
     let dim = vectors.len() / rows.max(1);
     let next = AtomicUsize::new(0);
-    let total = Mutex::new((Score::default(), Score::default()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                let mut part = (Score::default(), Score::default());
                 let mut cosines = vec![0.0_f32; rows];
                 loop {
                     let start = next.fetch_add(BLOCK, Ordering::Relaxed);
@@ -129,24 +158,17 @@ fn scores(
                         }
                         let mut order: Vec<usize> = (0..rows).filter(|i| *i != query).collect();
                         let nearer = |a: &usize, b: &usize| cosines[*b].total_cmp(&cosines[*a]);
-                        if order.len() > 10 {
-                            order.select_nth_unstable_by(9, nearer);
-                            order.truncate(10);
+                        if order.len() > count && count > 0 {
+                            order.select_nth_unstable_by(count - 1, nearer);
                         }
+                        order.truncate(count);
                         order.sort_by(nearer);
-                        part.0.add(query, &order, families);
-                        part.1.add(query, &order, superfamilies);
+                        found(query, order);
                     }
-                }
-                // No thread panics while it holds the lock: adding numbers cannot.
-                if let Ok(mut total) = total.lock() {
-                    total.0.merge(&part.0);
-                    total.1.merge(&part.1);
                 }
             });
         }
     });
-    total.into_inner().unwrap_or_default()
 }
 
 /// Sixteen sums at once, which the compiler makes vectors of.
@@ -244,14 +266,8 @@ impl Score {
         }
         let hits = nearest.iter().filter(|i| of[**i] == of[query]).count();
         self.queries += 1;
-        self.first += usize::from(of[nearest[0]] == of[query]);
+        self.first += usize::from(nearest.first().is_some_and(|i| of[*i] == of[query]));
         self.recall += hits as f64 / others.min(10) as f64;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.queries += other.queries;
-        self.first += other.first;
-        self.recall += other.recall;
     }
 
     fn top(&self) -> f64 {

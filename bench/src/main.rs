@@ -75,6 +75,10 @@ enum Bench {
         /// MMseqs2 on the same queries; it has to be installed.
         #[arg(long)]
         peer: bool,
+        /// Ranks this many nearest of each domain by the descriptor again, by local alignment; as
+        /// many as there are others: all pairs. Several may be given.
+        #[arg(long, value_delimiter = ',')]
+        rerank: Vec<usize>,
     },
     /// Exact and indexed search: recall@10 and latency.
     Search {
@@ -145,11 +149,17 @@ async fn main() -> anyhow::Result<()> {
             forms,
             peer,
         }),
-        Bench::Homology { path, labels, peer } => homology::run(
+        Bench::Homology {
+            path,
+            labels,
+            peer,
+            rerank,
+        } => homology::run(
             &path.unwrap_or_else(|| corpus("protein/scope40.fasta")),
             &labels.unwrap_or_else(|| corpus("protein/scope40_labels.txt")),
             std::env::var_os("PENSTOCK_CHECKPOINTS").map(Into::into),
             peer,
+            &rerank,
         ),
         Bench::Search { path, queries } => {
             let path = path.unwrap_or_else(|| corpus("protein/scope40.fasta"));
