@@ -187,6 +187,28 @@ impl fmt::Display for Alphabet {
     }
 }
 
+/// The other strand of a stretch of DNA, as it is read there: codes become their pairs, `U` pairs as
+/// `T` does. Bytes that are no nucleotide code stay.
+#[must_use]
+pub fn reverse_complement(letters: &[u8]) -> Vec<u8> {
+    let pair = |letter: &u8| match letter {
+        b'A' => b'T',
+        b'C' => b'G',
+        b'G' => b'C',
+        b'T' | b'U' => b'A',
+        b'R' => b'Y',
+        b'Y' => b'R',
+        b'K' => b'M',
+        b'M' => b'K',
+        b'B' => b'V',
+        b'V' => b'B',
+        b'D' => b'H',
+        b'H' => b'D',
+        other => *other,
+    };
+    letters.iter().rev().map(pair).collect()
+}
+
 /// Residues of each letter, `A` to `Z`, per 10,000: the amino-acid composition in the release
 /// statistics of UniProtKB/Swiss-Prot, 2023.
 const SWISS_PROT: [u16; 26] = [
@@ -245,6 +267,13 @@ mod tests {
 
     #[test]
     fn pairs() {
+        for letter in b"ACGTRYSWKMBDHVN" {
+            let pair = reverse_complement(&[*letter])[0];
+            let meaning = |code| Alphabet::Dna.meaning(code).unwrap();
+            assert_eq!(Alphabet::paired(meaning(*letter)), meaning(pair));
+            assert_eq!(reverse_complement(&[pair]), [*letter]);
+        }
+        assert_eq!(reverse_complement(b"AACU"), b"AGTT");
         for (code, pair) in [
             (b'R', b'Y'),
             (b'S', b'S'),

@@ -11,8 +11,8 @@ mod parse;
 pub mod pattern;
 mod program;
 
-pub use alphabet::{Alphabet, LetterSet};
+pub use alphabet::{Alphabet, LetterSet, reverse_complement};
 pub use error::{MotifError, Result};
 pub use literal::Required;
-pub use matcher::{Hit, MatchOptions, Motif, Overlaps, Scratch, Strand};
+pub use matcher::{Hit, MatchOptions, Motif, Overlaps, Scratch, Stopped, Strand};
 pub use pattern::{Element, End, MAX_LENGTH, MAX_TEXT, Pattern};
