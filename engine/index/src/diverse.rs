@@ -170,12 +170,11 @@ mod tests {
         let vectors: [&[f32]; 4] = [&[1.0, 0.0], &[1.0, 0.0], &[0.9, 0.5], &[0.0, 0.0]];
         let options = DiverseOptions {
             k: 4,
+            lambda: 0.3,
             metric: Metric::L2,
-            ..DiverseOptions::default()
         };
         let found = diversify(&[0.0, 0.0, 0.26, 1.0], &vectors, options).unwrap();
-        assert_eq!(found[0], 0);
-        assert_eq!(found[3], 1);
+        assert_eq!(found, [0, 3, 2, 1]);
         // Under cosine the zero vector is far from everything, and no panic.
         let options = DiverseOptions {
             k: 2,
