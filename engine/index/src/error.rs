@@ -178,6 +178,61 @@ pub enum IndexError {
         /// Its metric.
         metric: Metric,
     },
+    /// The motif's pattern cannot be read.
+    #[error(transparent)]
+    Motif(#[from] penstock_motif::MotifError),
+    /// The column holds no text.
+    #[error("column `{column}` of table `{table}` holds no {wanted}, but {found}")]
+    ColumnType {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// What it should hold.
+        wanted: &'static str,
+        /// Its data type.
+        found: String,
+    },
+    /// A sequence is too long for a substring index.
+    #[error(
+        "the longest of column `{column}` has {letters} letters; an index of substrings is built \
+         in memory for sequences of at most {max}"
+    )]
+    SequenceLength {
+        /// The column.
+        column: String,
+        /// Letters of the longest sequence.
+        letters: u64,
+        /// The most there can be.
+        max: u64,
+    },
+    /// A text query without words, or with too many bytes.
+    #[error("the text query has {given} bytes; it must have from 1 to {max}")]
+    TextQuery {
+        /// Bytes, without surrounding blanks.
+        given: usize,
+        /// The most there can be.
+        max: usize,
+    },
+    /// A weight or constant out of bounds.
+    #[error("`{option}` is {value}; {}", if *.option == "lambda" { "it must be from 0 to 1" } else { "it must be finite and not negative" })]
+    Number {
+        /// Which one.
+        option: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// Candidates do not fit together.
+    #[error("there must be one vector per distance, all vectors of one length")]
+    Candidates,
+    /// The hits have no such column to group by.
+    #[error("the hits have no column `{column}`; theirs are {known}")]
+    NoGroup {
+        /// What was asked for.
+        column: String,
+        /// The columns there are.
+        known: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -209,7 +264,7 @@ impl IndexError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::UnknownColumn { .. } => ErrorCode::NotFound,
+            Self::UnknownColumn { .. } | Self::NoGroup { .. } => ErrorCode::NotFound,
             Self::NoFeature { .. }
             | Self::NotFinite { .. }
             | Self::ZeroVector
@@ -217,13 +272,17 @@ impl IndexError {
             | Self::Option { .. }
             | Self::Kind { .. }
             | Self::Predicate { .. }
+            | Self::Motif(_)
+            | Self::Number { .. }
+            | Self::Candidates
+            | Self::TextQuery { .. }
             | Self::TooFewRows { .. }
             | Self::Divisor { .. } => ErrorCode::InvalidArgument,
             Self::Dimension { .. } | Self::Encoder { .. } | Self::Weights { .. } => {
                 ErrorCode::EncoderMismatch
             }
-            Self::Ragged { .. } => ErrorCode::Unsupported,
-            Self::PredicateSize { .. } => ErrorCode::LimitExceeded,
+            Self::Ragged { .. } | Self::ColumnType { .. } => ErrorCode::Unsupported,
+            Self::PredicateSize { .. } | Self::SequenceLength { .. } => ErrorCode::LimitExceeded,
             Self::Exists { .. } => ErrorCode::AlreadyExists,
             Self::Feature(_) => ErrorCode::Corrupt,
             Self::Store(source) => source.code(),

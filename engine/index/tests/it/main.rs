@@ -5,3 +5,6 @@
 mod approximate;
 mod data;
 mod exact;
+mod motif;
+mod sequences;
+mod text;

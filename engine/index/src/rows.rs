@@ -1,0 +1,71 @@
+//! Reading rows that were found.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::Schema;
+use lance::dataset::ProjectionRequest;
+use penstock_store::Table;
+use penstock_types::columns::ID;
+
+use crate::{IndexError, Result, column};
+
+/// A row: where Lance says it is, and its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) row: u64,
+    pub(crate) id: String,
+}
+
+/// The columns of these rows, in the order of both. They must be the rows that were found,
+/// whatever happens below us: their ids are compared.
+pub(crate) async fn read(table: &Table, rows: &[Row], columns: &[String]) -> Result<RecordBatch> {
+    let (names, schema) = column::projected(table, columns)?;
+    if rows.is_empty() {
+        return Ok(RecordBatch::new_empty(schema));
+    }
+    let failed = IndexError::read(table);
+    let mut read: Vec<&str> = names.iter().map(String::as_str).collect();
+    if !read.contains(&ID) {
+        read.push(ID);
+    }
+    let dataset = table.dataset();
+    let projection = dataset.schema().project(&read).map_err(&failed)?;
+    let places: Vec<u64> = rows.iter().map(|row| row.row).collect();
+    let batch = dataset
+        .take_rows(&places, ProjectionRequest::from_schema(projection))
+        .await
+        .map_err(&failed)?;
+    let ids = batch.column_by_name(ID).map(|ids| ids.as_string::<i32>());
+    let same = ids.is_some_and(|ids| {
+        batch.num_rows() == rows.len() && rows.iter().zip(ids).all(|(row, id)| id == Some(&row.id))
+    });
+    if !same {
+        return Err(IndexError::Invariant {
+            what: "the rows read are not the rows found",
+        });
+    }
+    select(&batch, &names, &schema)
+}
+
+/// These columns of a batch, with the table's own fields.
+pub(crate) fn select(
+    batch: &RecordBatch,
+    names: &[String],
+    schema: &Schema,
+) -> Result<RecordBatch> {
+    let arrays = names
+        .iter()
+        .map(|name| {
+            batch
+                .column_by_name(name)
+                .cloned()
+                .ok_or(IndexError::Invariant {
+                    what: "a read left out a column that it was asked for",
+                })
+        })
+        .collect::<Result<_>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let schema = Arc::new(schema.clone());
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
