@@ -14,7 +14,10 @@ impl Filter {
     /// The rows of `0..rows` for which `allow` holds.
     #[must_use]
     pub fn new(rows: usize, allow: impl Fn(usize) -> bool) -> Self {
-        Self::from_rows(rows, (0..rows).filter(|row| allow(*row)).map(|row| row as u32))
+        Self::from_rows(
+            rows,
+            (0..rows).filter(|row| allow(*row)).map(|row| row as u32),
+        )
     }
 
     /// The given rows, in any order; those not below `rows` are left out.
@@ -66,10 +69,13 @@ impl Filter {
     /// first, if it has any.
     pub(crate) fn spread(&self, most: usize) -> impl Iterator<Item = u32> + '_ {
         let part = self.bits.len().div_ceil(most).max(1);
-        self.bits.chunks(part).enumerate().filter_map(move |(i, words)| {
-            let (at, word) = words.iter().enumerate().find(|(_, word)| **word != 0)?;
-            Some(((i * part + at) * 64) as u32 + word.trailing_zeros())
-        })
+        self.bits
+            .chunks(part)
+            .enumerate()
+            .filter_map(move |(i, words)| {
+                let (at, word) = words.iter().enumerate().find(|(_, word)| **word != 0)?;
+                Some(((i * part + at) * 64) as u32 + word.trailing_zeros())
+            })
     }
 }
 

@@ -14,7 +14,8 @@ use penstock_types::Metric;
 use crate::exact::set_filter;
 use crate::kind::IndexKind;
 use crate::nearest::{Found, ROW, Target, nearest};
-use crate::{IndexError, Result, SearchOptions, policy};
+use crate::recall::Setting;
+use crate::{IndexError, Result};
 
 /// The most candidates that one search re-ranks.
 pub(crate) const MAX_CANDIDATES: usize = 200_000;
@@ -42,15 +43,10 @@ pub(crate) async fn search(
     target: &Arc<Target>,
     filter: Option<&str>,
     kind: IndexKind,
-    info: &IndexInfo,
-    options: SearchOptions,
+    setting: Setting,
 ) -> Result<Found> {
     let failed = IndexError::read(table);
-    let refine = options.refine.unwrap_or_else(|| kind.refine());
-    let wanted = target.k.saturating_mul(refine).min(MAX_CANDIDATES);
-    let nprobes = options
-        .nprobes
-        .unwrap_or_else(|| policy::default_nprobes(kind, info.indexed_rows));
+    let wanted = target.k.saturating_mul(setting.refine).min(MAX_CANDIDATES);
 
     let mut scan = table.dataset().scan();
     // Only where the candidates are: read as part of Lance's plan, their ids and vectors take it
@@ -64,10 +60,10 @@ pub(crate) async fn search(
     scan.nearest(&target.column, &query, wanted)
         .map_err(&failed)?;
     // A minimum and no maximum: Lance goes on probing while a predicate leaves too few rows.
-    scan.minimum_nprobes(nprobes)
+    scan.minimum_nprobes(setting.nprobes)
         .distance_metric(distance_type(target.metric));
     if kind.has_graph() {
-        scan.ef(options.ef.unwrap_or_else(|| policy::default_ef(wanted)));
+        scan.ef(setting.ef.max(wanted));
     }
     let found = scan.try_into_batch().await.map_err(&failed)?;
     let rows = found.column_by_name(ROW).ok_or(IndexError::Invariant {

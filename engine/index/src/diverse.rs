@@ -48,7 +48,8 @@ pub fn diversify(
     if !(0.0..=1.0).contains(&lambda) {
         return Err(IndexError::Number {
             option: "lambda",
-            value: f64::from(lambda),
+            given: f64::from(lambda),
+            expected: "from 0 to 1",
         });
     }
     if let Some(position) = distances.iter().position(|distance| !distance.is_finite()) {

@@ -1,5 +1,6 @@
 //! What can go wrong in a search or an index build.
 
+use penstock_hnsw::HnswError;
 use penstock_store::StoreError;
 use penstock_types::{ErrorCode, Metric};
 
@@ -113,6 +114,96 @@ pub enum IndexError {
         /// The most there can be.
         max: usize,
     },
+    /// The word names no tier.
+    #[error("`{given}` is no tier; the tiers are exact, hot and cold")]
+    Tier {
+        /// What was given.
+        given: String,
+    },
+    /// The hot tier was asked for, and the index is not in memory.
+    #[error(
+        "column `{column}` of table `{table}` has no index for metric {metric} in memory: warm it, \
+         or leave the tier to the planner"
+    )]
+    NotWarm {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The metric of the search.
+        metric: Metric,
+    },
+    /// The cold tier was asked for, and there is no index.
+    #[error(
+        "column `{column}` of table `{table}` has no index for metric {metric}: build one, or leave \
+         the tier to the planner"
+    )]
+    NoIndex {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The metric of the search.
+        metric: Metric,
+    },
+    /// An index does not fit the memory that indexes may take.
+    #[error(
+        "the index needs {needed} bytes of memory; {free} of the {budget} that indexes may take are \
+         free. Let another index go, or raise the budget"
+    )]
+    Memory {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+        /// Bytes that all indexes may take.
+        budget: u64,
+    },
+    /// A number out of bounds.
+    #[error("`{option}` is {given}; it must be {expected}")]
+    Number {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        given: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The numbers of several query vectors do not end with a vector.
+    #[error(
+        "{numbers} numbers are no whole count of vectors; column `{column}` holds vectors of {dim}"
+    )]
+    Ends {
+        /// The column.
+        column: String,
+        /// Numbers given.
+        numbers: usize,
+        /// Length of the column's vectors.
+        dim: usize,
+    },
+    /// One of several queries is wrong.
+    #[error("query {query}")]
+    Query {
+        /// Its position, from 0.
+        query: usize,
+        /// What is wrong with it.
+        #[source]
+        source: Box<IndexError>,
+    },
+    /// The exact tier was to be measured.
+    #[error("an exact search finds everything: measure the hot or the cold tier")]
+    Measure,
+    /// No row has a vector to measure with.
+    #[error("column `{column}` of table `{table}` holds no vector to measure with")]
+    NothingToMeasure {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The graph in memory could not be built, read or searched.
+    #[error(transparent)]
+    Graph(#[from] penstock_hnsw::HnswError),
     /// The SQL predicate is wrong.
     #[error("the predicate is wrong: {reason}")]
     Predicate {
@@ -214,14 +305,6 @@ pub enum IndexError {
         /// The most there can be.
         max: usize,
     },
-    /// A weight or constant out of bounds.
-    #[error("`{option}` is {value}; {}", if *.option == "lambda" { "it must be from 0 to 1" } else { "it must be finite and not negative" })]
-    Number {
-        /// Which one.
-        option: &'static str,
-        /// What was given.
-        value: f64,
-    },
     /// Candidates do not fit together.
     #[error("there must be one vector per distance, all vectors of one length")]
     Candidates,
@@ -273,11 +356,26 @@ impl IndexError {
             | Self::Kind { .. }
             | Self::Predicate { .. }
             | Self::Motif(_)
-            | Self::Number { .. }
             | Self::Candidates
             | Self::TextQuery { .. }
             | Self::TooFewRows { .. }
-            | Self::Divisor { .. } => ErrorCode::InvalidArgument,
+            | Self::Divisor { .. }
+            | Self::Tier { .. }
+            | Self::Ends { .. }
+            | Self::Measure
+            | Self::NothingToMeasure { .. }
+            | Self::Number { .. } => ErrorCode::InvalidArgument,
+            Self::Query { source, .. } => source.code(),
+            Self::NotWarm { .. } | Self::NoIndex { .. } => ErrorCode::NotFound,
+            Self::Memory { .. } => ErrorCode::LimitExceeded,
+            Self::Graph(error) => match error {
+                HnswError::Cancelled => ErrorCode::Cancelled,
+                HnswError::Foreign
+                | HnswError::Version { .. }
+                | HnswError::Digest { .. }
+                | HnswError::Malformed { .. } => ErrorCode::Corrupt,
+                _ => ErrorCode::Internal,
+            },
             Self::Dimension { .. } | Self::Encoder { .. } | Self::Weights { .. } => {
                 ErrorCode::EncoderMismatch
             }

@@ -6,7 +6,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::ExprSchemable;
 use lance::dataset::scanner::Scanner;
+use lance_table::format::Fragment;
 use penstock_store::Table;
+use penstock_types::columns::ID;
 
 use crate::nearest::{Found, Target, nearest};
 use crate::{IndexError, Result, check_predicate};
@@ -20,15 +22,49 @@ pub(crate) async fn scan(
     target: &Arc<Target>,
     filter: Option<&str>,
 ) -> Result<Found> {
+    scan_some(table, target, filter, None).await
+}
+
+/// As [`scan`], of some fragments.
+pub(crate) async fn scan_fragments(
+    table: &Table,
+    target: &Arc<Target>,
+    filter: Option<&str>,
+    fragments: Vec<Fragment>,
+) -> Result<Found> {
+    scan_some(table, target, filter, Some(fragments)).await
+}
+
+async fn scan_some(
+    table: &Table,
+    target: &Arc<Target>,
+    filter: Option<&str>,
+    fragments: Option<Vec<Fragment>>,
+) -> Result<Found> {
     let failed = IndexError::read(table);
-    let mut scan = table.dataset().scan();
-    scan.project(&[target.id_column, &target.column])
-        .map_err(&failed)?;
-    scan.with_row_id().scan_in_order(false);
-    scan.batch_size((BATCH_BYTES / (4 * target.vector.len()).max(1)).clamp(128, 8192));
-    set_filter(&mut scan, table, filter)?;
+    let mut scan = scanner(table, &target.column, target.vector.len(), filter)?;
+    if let Some(fragments) = fragments {
+        scan.with_fragments(fragments);
+    }
     let batches = scan.try_into_stream().await.map_err(&failed)?;
     nearest(batches, Arc::clone(target), failed).await
+}
+
+/// A scan of the ids and vectors of the rows that satisfy a predicate, in batches that suit the
+/// comparison.
+pub(crate) fn scanner(
+    table: &Table,
+    column: &str,
+    dim: usize,
+    filter: Option<&str>,
+) -> Result<Scanner> {
+    let failed = IndexError::read(table);
+    let mut scan = table.dataset().scan();
+    scan.project(&[ID, column]).map_err(&failed)?;
+    scan.with_row_id().scan_in_order(false);
+    scan.batch_size((BATCH_BYTES / (4 * dim).max(1)).clamp(128, 8192));
+    set_filter(&mut scan, table, filter)?;
+    Ok(scan)
 }
 
 /// Gives the scanner its predicate, after checks of its size, its columns and its type.

@@ -79,7 +79,11 @@ pub async fn hybrid(table: &Table, request: &HybridRequest) -> Result<HybridAnsw
         ("constant", request.constant),
     ] {
         if !(value.is_finite() && value >= 0.0) {
-            return Err(IndexError::Number { option, value });
+            return Err(IndexError::Number {
+                option,
+                given: value,
+                expected: "finite and not negative",
+            });
         }
     }
     let (names, schema) = column::projected(table, &request.columns)?;

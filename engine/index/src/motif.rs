@@ -294,7 +294,7 @@ fn alphabet(table: &Table, column: &str) -> Result<Alphabet> {
     match table.kind() {
         Kind::Protein => Ok(Alphabet::Protein),
         Kind::Dna => Ok(Alphabet::Dna),
-        Kind::Mesh => Err(IndexError::ColumnType {
+        Kind::Mesh | Kind::Graph => Err(IndexError::ColumnType {
             table: table.name().to_string(),
             column: column.to_owned(),
             wanted: "sequences",

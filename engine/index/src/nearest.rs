@@ -62,6 +62,8 @@ pub(crate) struct Target {
     pub(crate) metric: Metric,
     pub(crate) vector: Vec<f32>,
     pub(crate) k: usize,
+    /// Rows beyond it are left out.
+    pub(crate) radius: f32,
     pub(crate) prefer_id: Option<String>,
 }
 
@@ -84,7 +86,7 @@ where
 {
     let at_once = std::thread::available_parallelism().map_or(2, usize::from);
     // Distances are never negative zero and compare as floats; only whoever is nearer gets in.
-    let worst = Arc::new(AtomicU32::new(f32::INFINITY.to_bits()));
+    let worst = Arc::new(AtomicU32::new(target.radius.to_bits()));
     let mut heap = BinaryHeap::with_capacity(target.k + 1);
     let mut compared = 0;
     let scored = batches
@@ -118,7 +120,7 @@ where
     })
 }
 
-fn offer(heap: &mut BinaryHeap<Hit>, k: usize, hit: Hit) {
+pub(crate) fn offer(heap: &mut BinaryHeap<Hit>, k: usize, hit: Hit) {
     if heap.len() < k {
         heap.push(hit);
     } else if let Some(mut last) = heap.peek_mut()
@@ -182,7 +184,7 @@ fn compare(batch: &RecordBatch, target: &Target, worst: f32) -> Result<Found> {
     })
 }
 
-fn floats(vectors: &FixedSizeListArray) -> Result<Float32Array> {
+pub(crate) fn floats(vectors: &FixedSizeListArray) -> Result<Float32Array> {
     let values = vectors.values();
     Ok(match values.data_type() {
         DataType::Float32 => values.as_primitive::<Float32Type>().clone(),
@@ -247,6 +249,7 @@ mod tests {
                 metric: Metric::Cosine,
                 vector: vec![1.0, 0.0],
                 k,
+                radius: f32::INFINITY,
                 prefer_id: Some("c".into()),
             };
             let found = nearest(

@@ -7,6 +7,10 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use lance_table::format::Fragment;
+use penstock_store::Table;
+
+use crate::exact::set_filter;
 use crate::{IndexError, Result};
 
 /// The longest predicate, in bytes.
@@ -46,6 +50,38 @@ pub fn check_predicate(predicate: &str) -> Result<()> {
         significant.filter(|token| deepens(token)).count(),
         MAX_OPERATORS,
     )
+}
+
+/// How many rows satisfy a predicate: counted on fragments from all over the table that hold at
+/// least `sample` rows, and raised to all of it.
+///
+/// # Errors
+/// The predicate is wrong, or reading fails.
+pub(crate) async fn estimate(table: &Table, predicate: &str, sample: u64) -> Result<u64> {
+    let rows = |fragment: &Fragment| fragment.num_rows().unwrap_or_default() as u64;
+    let all = table.dataset().fragments();
+    let total: u64 = all.iter().map(rows).sum();
+    let share = (sample as f64 / total.max(1) as f64).min(1.0);
+    // Every n-th fragment, until there are rows enough.
+    let step = ((1.0 / share.max(1e-9)) as usize).clamp(1, all.len().max(1));
+    let mut chosen: Vec<Fragment> = Vec::new();
+    let mut held = 0;
+    for start in 0..step {
+        for fragment in all.iter().skip(start).step_by(step) {
+            if held < sample {
+                held += rows(fragment);
+                chosen.push(fragment.clone());
+            }
+        }
+    }
+    if held == 0 {
+        return Ok(0);
+    }
+    let mut scan = table.dataset().scan();
+    scan.with_fragments(chosen);
+    set_filter(&mut scan, table, Some(predicate))?;
+    let found = scan.count_rows().await.map_err(IndexError::read(table))?;
+    Ok((found as f64 * total as f64 / held as f64).round() as u64)
 }
 
 /// Whether a token can make the expression's tree one deeper.

@@ -3,6 +3,8 @@
 use arrow::array::RecordBatch;
 use penstock_types::{FeatureSpec, Metric};
 
+use crate::plan::{Plan, Tier};
+
 /// The most hits that one search answers.
 pub const MAX_K: usize = 10_000;
 
@@ -58,6 +60,15 @@ pub struct SearchRequest {
     pub prefer_id: Option<String>,
     /// How hard to look.
     pub options: SearchOptions,
+    /// Where candidates come from; chosen where `None`.
+    pub tier: Option<Tier>,
+    /// The recall to aim at, from 0 to 1; the index's setting, or 0.95, where `None`. It chooses
+    /// among settings whose recall was measured; `options` go before it.
+    pub min_recall: Option<f64>,
+    /// Only rows at most so far away, in the metric's own terms (squared under L2).
+    pub radius: Option<f32>,
+    /// Count what a plan may leave open, for whoever wants to read it.
+    pub explain: bool,
 }
 
 impl SearchRequest {
@@ -76,6 +87,10 @@ impl SearchRequest {
             made: None,
             prefer_id: None,
             options: SearchOptions::default(),
+            tier: None,
+            min_recall: None,
+            radius: None,
+            explain: false,
         }
     }
 }
@@ -95,8 +110,12 @@ pub struct SearchAnswer {
     pub exact: bool,
     /// Rows that no index for this column and metric covers; they were compared one by one.
     pub unindexed_rows: u64,
-    /// Vectors whose exact distance was computed.
+    /// Distances computed to find the hits, in all tiers; of an index on the disk, exact ones.
     pub candidates: u64,
+    /// Which way was taken, and why.
+    pub plan: Plan,
+    /// Whether a radius was asked for and more than `k` rows may lie within it.
+    pub truncated: bool,
     /// One row per hit, nearest first: the requested columns and `distance` (Float32, not null).
     pub batch: RecordBatch,
 }

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float32Array, RecordBatch, RecordBatchOptions, StringArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use lance::dataset::ProjectionRequest;
 use penstock_store::Table;
+use penstock_types::Metric;
 use penstock_types::columns::ID;
 
 use crate::nearest::{Found, Hit, Target};
+use crate::plan::Plan;
+use crate::searcher::{Searcher, Way};
 use crate::{
     IndexError, MAX_K, Result, SearchAnswer, SearchOptions, SearchRequest, approximate, column,
     exact,
@@ -17,15 +22,126 @@ use crate::{
 /// The column of an answer that holds the distance: Float32, never null.
 pub const DISTANCE: &str = "distance";
 
-/// Finds the `k` rows of the table whose feature is nearest to the query vector.
+/// Finds the `k` rows of the table whose feature is nearest to the query vector, with no index in
+/// memory. See [`Searcher::search`].
 ///
 /// # Errors
 /// The request does not fit the table (see [`IndexError`]), or reading fails.
 pub async fn search(table: &Table, request: &SearchRequest) -> Result<SearchAnswer> {
-    let spec = column::feature(table, &request.column)?;
-    let metric = request.metric.unwrap_or_default();
-    column::check_made(&request.column, &spec, request.made.as_ref())?;
-    column::check_vector(&request.column, &spec, &request.vector, metric)?;
+    Searcher::default().search(table, request).await
+}
+
+/// What a search came to.
+struct Reached {
+    metric: Metric,
+    plan: Plan,
+    found: Found,
+    exact: bool,
+}
+
+impl Searcher {
+    /// Finds the `k` rows of the table whose feature is nearest to the query vector.
+    ///
+    /// # Errors
+    /// The request does not fit the table (see [`IndexError`]), or reading fails.
+    pub async fn search(&self, table: &Table, request: &SearchRequest) -> Result<SearchAnswer> {
+        let (names, schema) = column::projected(table, &request.columns)?;
+        let Reached {
+            metric,
+            plan,
+            found,
+            exact,
+        } = self.reach(table, request).await?;
+        Ok(SearchAnswer {
+            version: table.version(),
+            column: request.column.clone(),
+            metric,
+            k: request.k,
+            exact,
+            unindexed_rows: plan.unindexed_rows,
+            candidates: found.compared,
+            truncated: request.radius.is_some() && found.hits.len() == request.k,
+            plan,
+            batch: assemble(table, &found.hits, &names, schema).await?,
+        })
+    }
+
+    /// As [`Searcher::search`], without reading anything of the hits.
+    pub(crate) async fn hits(&self, table: &Table, request: &SearchRequest) -> Result<Found> {
+        Ok(self.reach(table, request).await?.found)
+    }
+
+    async fn reach(&self, table: &Table, request: &SearchRequest) -> Result<Reached> {
+        let spec = column::feature(table, &request.column)?;
+        let metric = request.metric.unwrap_or_default();
+        column::check_made(&request.column, &spec, request.made.as_ref())?;
+        column::check_vector(&request.column, &spec, &request.vector, metric)?;
+        check(request)?;
+        let target = Arc::new(Target {
+            id_column: ID,
+            column: request.column.clone(),
+            metric,
+            vector: request.vector.clone(),
+            k: request.k,
+            radius: request.radius.unwrap_or(f32::INFINITY),
+            prefer_id: request.prefer_id.clone(),
+        });
+        if request.tier.is_none() && !request.exact {
+            self.recalls()
+                .remember(table.name(), &request.column, &request.vector);
+        }
+        let (way, mut plan) = self.choose(table, &spec, metric, request).await?;
+        let (found, exact) = self.follow(way, &mut plan, table, &target, request).await?;
+        Ok(Reached {
+            metric,
+            plan,
+            found,
+            exact,
+        })
+    }
+
+    /// Goes the chosen way; where that leaves hits out, compares every row after all.
+    async fn follow(
+        &self,
+        way: Way,
+        plan: &mut Plan,
+        table: &Table,
+        target: &Arc<Target>,
+        request: &SearchRequest,
+    ) -> Result<(Found, bool)> {
+        let filter = request.filter.as_deref();
+        let found = match way {
+            Way::Exact => return Ok((exact::scan(table, target, filter).await?, true)),
+            Way::Hot(index, hot) => {
+                let found = index.search(table, target, filter, *hot).await?;
+                if found.exact {
+                    return Ok((found.found, true));
+                }
+                found.found
+            }
+            Way::Cold(kind, setting) => {
+                approximate::search(table, target, filter, kind, setting).await?
+            }
+        };
+        // Fewer than k means that the rows which satisfy the predicate are few, or hidden from the
+        // walk by it. Only a scan can tell, and with few rows it is cheap.
+        let too_few = found.hits.len() < target.k && target.radius == f32::INFINITY;
+        // So does the row that the query was taken from, hidden by others at the same distance.
+        let hidden = target.prefer_id.is_some()
+            && filter.is_none()
+            && !found.hits.iter().any(|hit| hit.preferred)
+            && found.hits.last().is_some_and(|last| last.distance == 0.0);
+        if too_few || hidden {
+            plan.reason += "; it left rows out, so every row was compared after all";
+            plan.recall = Some(1.0);
+            return Ok((exact::scan(table, target, filter).await?, true));
+        }
+        Ok((found, false))
+    }
+}
+
+/// Checks what does not depend on the table.
+pub(crate) fn check(request: &SearchRequest) -> Result<()> {
     if !(1..=MAX_K).contains(&request.k) {
         return Err(IndexError::K {
             given: request.k,
@@ -33,48 +149,25 @@ pub async fn search(table: &Table, request: &SearchRequest) -> Result<SearchAnsw
         });
     }
     check_options(&request.options)?;
-    let (names, schema) = column::projected(table, &request.columns)?;
-
-    let target = Arc::new(Target {
-        id_column: ID,
-        column: request.column.clone(),
-        metric,
-        vector: request.vector.clone(),
-        k: request.k,
-        prefer_id: request.prefer_id.clone(),
-    });
-    let filter = request.filter.as_deref();
-    let index = approximate::usable_index(table, &request.column, metric).await?;
-    let unindexed_rows = match &index {
-        Some((_, info)) => info.unindexed_rows,
-        None => table.count_rows(None).await?,
-    };
-
-    let mut approximate_hits = None;
-    if let Some((kind, info)) = index.filter(|_| !request.exact) {
-        let found =
-            approximate::search(table, &target, filter, kind, &info, request.options).await?;
-        // Fewer than k means that the rows which satisfy the predicate are few, or hidden from the
-        // walk by it. Only a scan can tell, and with few rows it is cheap.
-        if found.hits.len() == target.k {
-            approximate_hits = Some(found);
-        }
+    if let Some(recall) = request.min_recall
+        && !(0.0..=1.0).contains(&recall)
+    {
+        return Err(IndexError::Number {
+            option: "min_recall",
+            given: recall,
+            expected: "from 0 to 1",
+        });
     }
-    let exact = approximate_hits.is_none();
-    let Found { hits, compared } = match approximate_hits {
-        Some(found) => found,
-        None => exact::scan(table, &target, filter).await?,
-    };
-    Ok(SearchAnswer {
-        version: table.version(),
-        column: request.column.clone(),
-        metric,
-        k: request.k,
-        exact,
-        unindexed_rows,
-        candidates: compared,
-        batch: assemble(table, &hits, &names, schema).await?,
-    })
+    if let Some(radius) = request.radius
+        && !radius.is_finite()
+    {
+        return Err(IndexError::Number {
+            option: "radius",
+            given: f64::from(radius),
+            expected: "a finite distance",
+        });
+    }
+    Ok(())
 }
 
 fn check_options(options: &SearchOptions) -> Result<()> {
@@ -93,7 +186,7 @@ fn check_options(options: &SearchOptions) -> Result<()> {
 }
 
 /// Reads the requested columns of the hits, in their order, and adds the distance.
-async fn assemble(
+pub(crate) async fn assemble(
     table: &Table,
     hits: &[Hit],
     names: &[String],
@@ -108,6 +201,12 @@ async fn assemble(
             .zip(schema.fields())
             .map(|(_, field)| arrow::array::new_empty_array(field.data_type()))
             .collect()
+    } else if names.iter().all(|name| name == ID) {
+        // The hits say it themselves.
+        let ids: ArrayRef = Arc::new(StringArray::from_iter_values(
+            hits.iter().map(|hit| &hit.id),
+        ));
+        names.iter().map(|_| Arc::clone(&ids)).collect()
     } else {
         let rows = take(table, hits, names).await?;
         names

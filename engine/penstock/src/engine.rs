@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_embed::Registry;
+use penstock_index::{HotOptions, HotTier, Searcher};
 use penstock_query::{Limits, Sql};
 use penstock_store::{
     CompactOutcome, DeleteOptions, DeleteOutcome, GcOutcome, IndexInfo, Store, StoreOptions, Table,
@@ -23,6 +24,8 @@ pub struct EngineOptions {
     pub sql: Limits,
     /// Where encoders come from.
     pub encoders: Arc<Registry>,
+    /// How much memory indexes may take, and how they are built.
+    pub hot: HotOptions,
 }
 
 /// A store with encoders, search, SQL and snapshots. Cheap to clone: clones are one engine.
@@ -32,6 +35,7 @@ pub struct Engine {
     sql: Sql,
     sql_limits: Arc<Limits>,
     registry: Arc<Registry>,
+    searcher: Searcher,
 }
 
 /// Everything that `describe` tells of one version of a table.
@@ -62,12 +66,15 @@ impl Engine {
     /// The root cannot be opened, or a bucket's conditional put is broken.
     pub async fn open(uri: &str, options: EngineOptions) -> Result<Self, Error> {
         let store = Store::open(uri, options.store).await?;
-        let sql = Sql::new(store.clone(), crate::sql::search_fn(&options.encoders))?;
+        let searcher = Searcher::new(HotTier::new(options.hot));
+        let search = crate::sql::search_fn(&options.encoders, &searcher);
+        let sql = Sql::new(store.clone(), search)?;
         Ok(Self {
             store,
             sql,
             sql_limits: Arc::new(options.sql),
             registry: options.encoders,
+            searcher,
         })
     }
 
@@ -81,6 +88,12 @@ impl Engine {
     #[must_use]
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// What searches keep in mind: indexes in memory, and how well indexes find what is there.
+    #[must_use]
+    pub fn searcher(&self) -> &Searcher {
+        &self.searcher
     }
 
     pub(crate) fn planner(&self) -> &Sql {
@@ -166,6 +179,7 @@ impl Engine {
     /// # Errors
     /// No such table.
     pub async fn drop_table(&self, name: &TableName) -> Result<(), Error> {
+        self.searcher.hot().cool(name, None);
         Ok(self.store.drop_table(name).await?)
     }
 

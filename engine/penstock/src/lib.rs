@@ -5,6 +5,7 @@ mod encode;
 mod engine;
 mod error;
 mod head;
+mod hot;
 mod load;
 mod maintain;
 mod parts;
@@ -20,6 +21,7 @@ pub use head::{
     EpochFn, GivenLabels, HeadLabels, HeadRecord, HeadRequest, LabelFn, LabelSource, Lineage,
     PROBABILITIES, RowCounts, STATES, SplitCounts, StoredHead,
 };
+pub use hot::WarmOutcome;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use parts::item_name;

@@ -1,11 +1,14 @@
 //! Indexes, and the upkeep that a server does in the background.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use penstock_index::{BuildOptions, IndexKind};
+use penstock_index::{BuildOptions, IndexKind, MeasureOptions, Tier};
 use penstock_types::{ErrorCode, Metric, TableName};
 
 use crate::{Engine, Error, Task};
+
+/// The time that the sampler spends on one index at most: it runs beside searches.
+const SAMPLER_BUDGET: Duration = Duration::from_secs(20);
 
 /// What an index build did.
 #[derive(Debug, Clone)]
@@ -102,6 +105,69 @@ impl Engine {
                 });
             }
         }
+        self.keep_warm().await;
+        self.sample_recall().await?;
         Ok(actions)
+    }
+
+    /// Brings the indexes in memory up to the rows that came since.
+    async fn keep_warm(&self) {
+        for index in self.searcher().hot().list() {
+            let (table, column) = (&index.table, &index.column);
+            let task = Task::default();
+            match self.warm(table, column, index.metric, &task).await {
+                Ok(_) => {}
+                Err(error) if error.code() == ErrorCode::NotFound => {
+                    let _ = self.cool(table, Some(column));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, %table, column, "an index in memory was not brought up to date");
+                }
+            }
+        }
+    }
+
+    /// Compares indexes with the exact answer where that was not done, or where users have asked
+    /// since what can be compared.
+    async fn sample_recall(&self) -> Result<(), Error> {
+        for (table, column, tier, metric) in self.indexes().await? {
+            let recalls = self.searcher().recalls();
+            recalls
+                .load(self.store().objects(), &table, &column, tier)
+                .await?;
+            let known = recalls.get(&table, &column, tier);
+            let is_due = known.is_none_or(|known| {
+                known.points.is_empty() || recalls.has_new_queries(&table, &column)
+            });
+            if !is_due {
+                continue;
+            }
+            let options = MeasureOptions {
+                budget: SAMPLER_BUDGET,
+                ..MeasureOptions::default()
+            };
+            if let Err(error) = self.measure(&table, &column, tier, metric, &options).await {
+                tracing::warn!(%error, %table, column, %tier, "the recall of an index was not measured");
+            }
+        }
+        Ok(())
+    }
+
+    /// Every vector index, in memory and on the disk.
+    async fn indexes(&self) -> Result<Vec<(TableName, String, Tier, Metric)>, Error> {
+        let hot = self.searcher().hot().list();
+        let mut all: Vec<_> = hot
+            .into_iter()
+            .map(|index| (index.table, index.column, Tier::Hot, index.metric))
+            .collect();
+        for name in self.store().table_names().await? {
+            let table = self.store().table(&name).await?;
+            for index in table.indexes().await? {
+                if let Some(metric) = index.metric {
+                    all.push((name.clone(), index.column, Tier::Cold, metric));
+                }
+            }
+        }
+        Ok(all)
     }
 }

@@ -7,6 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type};
 use arrow::record_batch::RecordBatch;
 use penstock_embed::{Encoder, Registry};
+use penstock_index::{ManyAnswer, ManyRequest, Plan, SearchOptions, Searcher, Tier};
 use penstock_store::{Table, VersionRef};
 use penstock_types::{FeatureSpec, Kind, Metric, Pooling, TableName, columns};
 
@@ -47,6 +48,16 @@ pub struct SearchRequest {
     pub exact: bool,
     /// Columns of the answer; `None`: id, name, description and size.
     pub columns: Option<Vec<String>>,
+    /// Where candidates come from; chosen where `None`.
+    pub tier: Option<Tier>,
+    /// The recall to aim at, from 0 to 1.
+    pub min_recall: Option<f64>,
+    /// Only rows at most so far away.
+    pub radius: Option<f32>,
+    /// How hard to look; `min_recall` chooses what is left open.
+    pub options: SearchOptions,
+    /// Whether somebody wants to read the plan.
+    pub explain: bool,
 }
 
 impl SearchRequest {
@@ -63,6 +74,11 @@ impl SearchRequest {
             filter: None,
             exact: false,
             columns: None,
+            tier: None,
+            min_recall: None,
+            radius: None,
+            options: SearchOptions::default(),
+            explain: false,
         }
     }
 }
@@ -84,8 +100,12 @@ pub struct SearchAnswer {
     pub exact: bool,
     /// Rows that no index covers yet; they were searched one by one.
     pub unindexed_rows: u64,
-    /// Vectors whose exact distance was computed.
+    /// Distances computed to find the hits.
     pub candidates: u64,
+    /// Which way was taken, and why.
+    pub plan: Plan,
+    /// Whether a radius was asked for and more than `k` rows may lie within it.
+    pub truncated: bool,
     /// The columns asked for, and `distance` (Float32) last.
     pub hits: RecordBatch,
 }
@@ -101,41 +121,46 @@ impl Engine {
             .store()
             .table_at(&request.table, &request.version)
             .await?;
-        let ask = Ask {
-            column: request.column,
-            input: request.input,
-            k: request.k,
-            metric: request.metric,
-            filter: request.filter,
-            exact: request.exact,
-            columns: request.columns,
+        search_in(self.registry(), self.searcher(), &table, request).await
+    }
+
+    /// The nearest rows of many vectors, which share all else; `request.input` is not looked at.
+    /// `vectors` is `f32[queries, dim]`, row after row.
+    ///
+    /// # Errors
+    /// As [`Engine::search`]; an error of a vector says which.
+    pub async fn search_many(
+        &self,
+        request: SearchRequest,
+        vectors: Vec<f32>,
+    ) -> Result<ManyAnswer, Error> {
+        let table = self.table(&request.table, &request.version).await?;
+        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        let many = ManyRequest {
+            shared: index_request(&table, column, Vec::new(), &request),
+            vectors,
         };
-        search_in(self.registry(), &table, ask).await
+        Ok(self.searcher().search_many(&table, &many).await?)
     }
 }
 
-/// A search whose table is open already.
-pub(crate) struct Ask {
-    pub(crate) column: Option<String>,
-    pub(crate) input: SearchInput,
-    pub(crate) k: usize,
-    pub(crate) metric: Option<Metric>,
-    pub(crate) filter: Option<String>,
-    pub(crate) exact: bool,
-    pub(crate) columns: Option<Vec<String>>,
-}
-
+/// A search of a table that is open already.
 pub(crate) async fn search_in(
     registry: &Arc<Registry>,
+    searcher: &Searcher,
     table: &Table,
-    ask: Ask,
+    ask: SearchRequest,
 ) -> Result<SearchAnswer, Error> {
     let (column, spec) = feature_column(table, ask.column.as_deref())?;
     let mut prefer_id = None;
-    let vector = match ask.input {
-        SearchInput::Vector(vector) => vector,
+    let vector = match &ask.input {
+        SearchInput::Vector(vector) => vector.clone(),
         SearchInput::Text(text) => {
-            encode_text(column_encoder(registry, &column, &spec).await?, text).await?
+            encode_text(
+                column_encoder(registry, &column, &spec).await?,
+                text.clone(),
+            )
+            .await?
         }
         SearchInput::Records(records) => {
             let encoder = column_encoder(registry, &column, &spec).await?;
@@ -147,11 +172,11 @@ pub(crate) async fn search_in(
                     given,
                 });
             }
-            encode_first(encoder, &records).await?
+            encode_first(encoder, records).await?
         }
         SearchInput::Id(id) => {
-            let vector = stored_vector(table, &column, &id).await?;
-            prefer_id = Some(id);
+            let vector = stored_vector(table, &column, id).await?;
+            prefer_id = Some(id.clone());
             vector
         }
     };
@@ -162,13 +187,9 @@ pub(crate) async fn search_in(
             dim: spec.dim,
         });
     }
-    let mut search = penstock_index::SearchRequest::new(column, vector, ask.k);
-    search.metric = ask.metric;
-    search.filter = ask.filter;
-    search.exact = ask.exact;
-    search.columns = ask.columns.unwrap_or_else(|| default_columns(table.kind()));
+    let mut search = index_request(table, column, vector, &ask);
     search.prefer_id = prefer_id;
-    let found = penstock_index::search(table, &search).await?;
+    let found = searcher.search(table, &search).await?;
     Ok(SearchAnswer {
         table: table.name().clone(),
         version: found.version,
@@ -178,8 +199,33 @@ pub(crate) async fn search_in(
         exact: found.exact,
         unindexed_rows: found.unindexed_rows,
         candidates: found.candidates,
+        plan: found.plan,
+        truncated: found.truncated,
         hits: found.batch,
     })
+}
+
+/// The request as the index takes it.
+fn index_request(
+    table: &Table,
+    column: String,
+    vector: Vec<f32>,
+    ask: &SearchRequest,
+) -> penstock_index::SearchRequest {
+    let mut search = penstock_index::SearchRequest::new(column, vector, ask.k);
+    search.metric = ask.metric;
+    search.filter.clone_from(&ask.filter);
+    search.exact = ask.exact;
+    search.tier = ask.tier;
+    search.min_recall = ask.min_recall;
+    search.radius = ask.radius;
+    search.options = ask.options;
+    search.explain = ask.explain;
+    search.columns = ask
+        .columns
+        .clone()
+        .unwrap_or_else(|| default_columns(table.kind()));
+    search
 }
 
 /// The column asked for; else the only one; else the default encoder's.

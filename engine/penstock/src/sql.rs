@@ -7,30 +7,28 @@ use futures::FutureExt;
 use penstock_embed::Registry;
 use penstock_query::{Answer, Limits, Query, QueryError, SearchFn, VectorSearch};
 
-use crate::search::{Ask, search_in};
-use crate::{Engine, Error, SearchInput};
+use penstock_index::Searcher;
+
+use crate::search::search_in;
+use crate::{Engine, Error, SearchInput, SearchRequest};
 
 /// What `vector_search` calls: the engine's own search.
-pub(crate) fn search_fn(registry: &Arc<Registry>) -> SearchFn {
-    let registry = Arc::clone(registry);
+pub(crate) fn search_fn(registry: &Arc<Registry>, searcher: &Searcher) -> SearchFn {
+    let (registry, searcher) = (Arc::clone(registry), searcher.clone());
     Arc::new(move |search: VectorSearch| {
-        let registry = Arc::clone(&registry);
+        let (registry, searcher) = (Arc::clone(&registry), searcher.clone());
         async move {
             let input = match search.query {
                 Query::Vector(vector) => SearchInput::Vector(vector),
                 Query::Id(id) => SearchInput::Id(id),
                 Query::Text(text) => SearchInput::Text(text),
             };
-            let ask = Ask {
-                column: Some(search.column),
-                input,
-                k: search.k,
-                metric: None,
-                filter: search.filter,
-                exact: false,
-                columns: Some(search.columns),
-            };
-            match search_in(&registry, &search.table, ask).await {
+            let mut ask = SearchRequest::new(search.table.name().clone(), input);
+            ask.column = Some(search.column);
+            ask.k = search.k;
+            ask.filter = search.filter;
+            ask.columns = Some(search.columns);
+            match search_in(&registry, &searcher, &search.table, ask).await {
                 Ok(answer) => Ok(answer.hits),
                 Err(error) => Err(QueryError::Search {
                     code: error.code(),

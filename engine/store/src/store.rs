@@ -250,7 +250,8 @@ impl Store {
     /// There is no such table, or the store cannot be read.
     pub async fn table(&self, name: &TableName) -> Result<Table> {
         let root = self.0.local_root.as_ref();
-        let stamp = root.and_then(|root| latest::stamp(&root.join(format!("{name}{TABLE_SUFFIX}"))));
+        let stamp =
+            root.and_then(|root| latest::stamp(&root.join(format!("{name}{TABLE_SUFFIX}"))));
         if let Some(table) = stamp.and_then(|stamp| self.0.latest.get(name, stamp)) {
             return Ok(table);
         }
@@ -371,7 +372,7 @@ impl Store {
             .remove_all(&folder.clone().join("_versions"))
             .await?;
         objects.remove_all(&folder).await?;
-        for own in ["checksums", "keys", "partial"] {
+        for own in ["checksums", "keys", "partial", "hot", "recall"] {
             objects.delete_prefix(&format!("{own}/{name}/")).await?;
         }
         if let Some(root) = &self.0.local_root {

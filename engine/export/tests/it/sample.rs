@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::builder::{LargeStringBuilder, StringBuilder};
 use arrow::array::{
     ArrayRef, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array,
-    Int32Array, Int64Array, ListArray, RecordBatch, TimestampMicrosecondArray,
-    UInt16Array, UInt8Array,
+    Int32Array, Int64Array, ListArray, RecordBatch, TimestampMicrosecondArray, UInt8Array,
+    UInt16Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};

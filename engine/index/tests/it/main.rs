@@ -5,6 +5,7 @@
 mod approximate;
 mod data;
 mod exact;
+mod hot;
 mod motif;
 mod sequences;
 mod text;

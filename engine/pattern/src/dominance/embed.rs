@@ -11,7 +11,9 @@ type Sparse = Vec<(usize, usize, u16)>;
 
 fn sparse(weights: &[u16], width: usize) -> Sparse {
     let entries = weights.iter().enumerate().filter(|(_, w)| **w > 0);
-    entries.map(|(at, &w)| (at / width, at % width, w)).collect()
+    entries
+        .map(|(at, &w)| (at / width, at % width, w))
+        .collect()
 }
 
 /// `to += matrix from`, saturating: all terms are non-negative integers, so saturating early is
@@ -39,7 +41,10 @@ pub(super) fn graph(recipe: &DominanceRecipe, graph: &Graph) -> Rows {
             row[recipe.bucket(label)] = 1;
         });
     let own = sparse(&recipe.self_weights(), width);
-    let mut ways = vec![(&graph.out, if graph.directed { Way::Out } else { Way::Both })];
+    let mut ways = vec![(
+        &graph.out,
+        if graph.directed { Way::Out } else { Way::Both },
+    )];
     ways.extend(graph.into.as_ref().map(|into| (into, Way::In)));
     let classes = match graph.edge_labels.is_empty() {
         true => 1,
@@ -135,7 +140,11 @@ pub(super) fn pattern(recipe: &DominanceRecipe, pattern: &Pattern) -> Rows {
         }
         for (edge, (forth, back)) in pattern.edges().iter().zip(&matrices) {
             let (from, to) = (edge.from as usize * width, edge.to as usize * width);
-            add_product(forth, &values[to..to + width], &mut next[from..from + width]);
+            add_product(
+                forth,
+                &values[to..to + width],
+                &mut next[from..from + width],
+            );
             add_product(back, &values[from..from + width], &mut next[to..to + width]);
         }
         values = next;
