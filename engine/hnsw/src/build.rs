@@ -222,4 +222,3 @@ fn batches(
     }
     control.check()
 }
-

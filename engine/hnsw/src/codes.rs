@@ -138,7 +138,11 @@ impl Quantiser {
 
     fn weight(&self, query_scale: f32) -> f32 {
         let square = self.scale * query_scale;
-        if self.inner_product { square } else { 2.0 * square }
+        if self.inner_product {
+            square
+        } else {
+            2.0 * square
+        }
     }
 
     /// Rounds a query to `codes` (padded with zeros).

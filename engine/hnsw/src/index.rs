@@ -126,9 +126,8 @@ impl Hnsw {
     #[must_use]
     pub fn vector(&self, row: u32) -> Option<&[f32]> {
         let vertex = *self.places.get(row as usize)?;
-        (vertex != NONE).then(|| {
-            &self.vectors[vertex as usize * vector_stride(self.dim)..][..self.dim]
-        })
+        (vertex != NONE)
+            .then(|| &self.vectors[vertex as usize * vector_stride(self.dim)..][..self.dim])
     }
 
     pub(crate) fn base(&self) -> Frozen<'_> {

@@ -1,25 +1,40 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
-#[expect(unsafe_code, reason = "runs the vector kernels, on vertices that exist")]
+#[expect(
+    unsafe_code,
+    reason = "runs the vector kernels, on vertices that exist"
+)]
 mod build;
 #[expect(unsafe_code, reason = "reads rows of codes without a check of each")]
 mod codes;
 pub mod error;
 mod file;
 pub mod filter;
-#[expect(unsafe_code, reason = "runs the vector kernels, on vertices that exist")]
+#[expect(
+    unsafe_code,
+    reason = "runs the vector kernels, on vertices that exist"
+)]
 mod index;
 mod level;
 #[expect(unsafe_code, reason = "owns memory of its own alignment")]
 mod memory;
 mod options;
-#[expect(unsafe_code, reason = "vector instructions; the blocks lie within the slices")]
+#[expect(
+    unsafe_code,
+    reason = "vector instructions; the blocks lie within the slices"
+)]
 pub mod scan;
 mod scratch;
-#[expect(unsafe_code, reason = "runs the vector kernels, on vertices that exist")]
+#[expect(
+    unsafe_code,
+    reason = "runs the vector kernels, on vertices that exist"
+)]
 mod search;
-#[expect(unsafe_code, reason = "vector instructions, after asking the processor")]
+#[expect(
+    unsafe_code,
+    reason = "vector instructions, after asking the processor"
+)]
 mod simd;
 #[cfg(test)]
 mod tests;

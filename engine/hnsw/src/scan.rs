@@ -81,7 +81,9 @@ pub(crate) fn nearest_by(
     };
     // Small batches are shared out too, in whole tiles.
     let threads = threads(options.threads);
-    let pass = PASS.min(count.div_ceil(threads).next_multiple_of(TILE.0)).max(1);
+    let pass = PASS
+        .min(count.div_ceil(threads).next_multiple_of(TILE.0))
+        .max(1);
     let next = AtomicUsize::new(0);
     let answers = Mutex::new(vec![Vec::new(); count]);
     let run = || -> Result<()> {
@@ -107,12 +109,16 @@ pub(crate) fn nearest_by(
         let mut outcomes = vec![run()];
         // A panic of a thread goes on in this one.
         outcomes.extend(others.into_iter().map(|other| {
-            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         }));
         outcomes
     });
     outcomes.into_iter().collect::<Result<()>>()?;
-    Ok(answers.into_inner().unwrap_or_else(|poison| poison.into_inner()))
+    Ok(answers
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner()))
 }
 
 fn one_pass(
@@ -213,7 +219,11 @@ impl Nearest {
 fn inverse_norms(isa: Isa, rows: &[f32], dim: usize) -> Vec<f32> {
     let inverse = |row| {
         let square = squared(isa, row);
-        if square > 0.0 { 1.0 / square.sqrt() } else { f32::NAN }
+        if square > 0.0 {
+            1.0 / square.sqrt()
+        } else {
+            f32::NAN
+        }
     };
     rows.chunks_exact(dim).map(inverse).collect()
 }

@@ -83,7 +83,13 @@ unsafe fn fold<L: Lanes, const L2: bool>(a: *const f32, b: *const f32, n: usize)
 #[inline(always)]
 unsafe fn next<L: Lanes>(at: *const f32, left: usize) -> L::V {
     // SAFETY: the caller's promise.
-    unsafe { if left >= L::WIDTH { L::load(at) } else { L::part(at, left) } }
+    unsafe {
+        if left >= L::WIDTH {
+            L::load(at)
+        } else {
+            L::part(at, left)
+        }
+    }
 }
 
 /// Queries and rows of a tile of the scan: that many sums stay in registers.

@@ -37,7 +37,9 @@ impl Links for Frozen<'_> {
     }
     #[inline(always)]
     fn address(self, vertex: u32) -> *const u32 {
-        self.links.as_ptr().wrapping_add(vertex as usize * self.slots)
+        self.links
+            .as_ptr()
+            .wrapping_add(vertex as usize * self.slots)
     }
 }
 
@@ -147,7 +149,11 @@ pub(crate) fn ordered(key: f32) -> u32 {
 /// The inverse of [`ordered`].
 #[inline(always)]
 pub(crate) fn unordered(bits: u32) -> f32 {
-    f32::from_bits(if bits >> 31 == 1 { bits ^ 0x8000_0000 } else { !bits })
+    f32::from_bits(if bits >> 31 == 1 {
+        bits ^ 0x8000_0000
+    } else {
+        !bits
+    })
 }
 
 /// The nearest vertices so far, nearest first, and which of them were expanded. An entry is the
@@ -201,7 +207,11 @@ impl Pool {
         let entry = self.entries.get_mut(self.next)?;
         *entry |= 1;
         let vertex = *entry as u32 >> 1;
-        while self.entries.get(self.next).is_some_and(|entry| entry & 1 == 1) {
+        while self
+            .entries
+            .get(self.next)
+            .is_some_and(|entry| entry & 1 == 1)
+        {
             self.next += 1;
         }
         Some(vertex)
@@ -213,7 +223,12 @@ impl Pool {
 /// # Safety
 /// As for [`Codes::keys`].
 #[inline(always)]
-pub(crate) unsafe fn admit<L: Lanes>(codes: &Codes, probe: &Probe<'_>, new: &[u32], pool: &mut Pool) {
+pub(crate) unsafe fn admit<L: Lanes>(
+    codes: &Codes,
+    probe: &Probe<'_>,
+    new: &[u32],
+    pool: &mut Pool,
+) {
     for vertex in new {
         codes.prefetch(*vertex);
     }
@@ -277,7 +292,11 @@ pub(crate) unsafe fn descend<L: Lanes, K: Links>(
         let mut held = 0;
         for slot in 0..=slots {
             // SAFETY: the caller's promise.
-            let link = if slot < slots { unsafe { links.get(start + slot) } } else { NONE };
+            let link = if slot < slots {
+                unsafe { links.get(start + slot) }
+            } else {
+                NONE
+            };
             if link != NONE {
                 four[held] = link;
                 held += 1;

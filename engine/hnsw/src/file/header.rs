@@ -59,7 +59,9 @@ impl Header {
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
         put(8, &FORMAT_VERSION.to_le_bytes());
-        let metric = METRICS.iter().position(|metric| *metric == self.options.metric);
+        let metric = METRICS
+            .iter()
+            .position(|metric| *metric == self.options.metric);
         put(12, &(metric.unwrap_or(0) as u32).to_le_bytes());
         let numbers = [
             self.dim as u64,
@@ -138,7 +140,10 @@ impl Header {
         let mut below = vertices;
         for (i, layer) in upper.iter().enumerate() {
             if *layer == 0 || *layer > below {
-                return Err(fault(80 + 4 * i as u64, "a layer larger than that below it"));
+                return Err(fault(
+                    80 + 4 * i as u64,
+                    "a layer larger than that below it",
+                ));
             }
             below = *layer;
         }
@@ -169,7 +174,10 @@ impl Header {
             let expected = lengths.get(i).copied().unwrap_or(section.bytes);
             if section.offset != offset || section.bytes != expected {
                 let at = (TABLE + ENTRY * i) as u64;
-                return Err(fault(at, "a section of another place or size than it must have"));
+                return Err(fault(
+                    at,
+                    "a section of another place or size than it must have",
+                ));
             }
             let end = offset.checked_add(section.bytes);
             offset = end

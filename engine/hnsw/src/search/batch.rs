@@ -103,11 +103,9 @@ impl Hnsw {
                     let (candidates, way) = self
                         .find(query, options.k, ef, filter, &mut scratch)
                         .map_err(|error| match error {
-                            HnswError::QueryNotFinite { .. } => {
-                                HnswError::QueryNotFinite { query: i }
-                            }
-                            other => other,
-                        })?;
+                        HnswError::QueryNotFinite { .. } => HnswError::QueryNotFinite { query: i },
+                        other => other,
+                    })?;
                     part.hits.extend_from_slice(&scratch.hits);
                     part.ends.push(part.hits.len());
                     part.candidates += candidates;
@@ -127,12 +125,16 @@ impl Hnsw {
             let mut outcomes = vec![run()];
             // A panic of a thread goes on in this one.
             outcomes.extend(others.into_iter().map(|other| {
-                other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             }));
             outcomes
         });
         outcomes.into_iter().collect::<Result<()>>()?;
-        let mut parts = parts.into_inner().unwrap_or_else(|poison| poison.into_inner());
+        let mut parts = parts
+            .into_inner()
+            .unwrap_or_else(|poison| poison.into_inner());
         parts.sort_unstable_by_key(|(start, _)| *start);
         let mut all = Batch {
             hits: Vec::with_capacity(parts.iter().map(|(_, part)| part.hits.len()).sum()),

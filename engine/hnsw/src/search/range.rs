@@ -53,7 +53,11 @@ impl Hnsw {
         self.check_filter(filter)?;
         let directed = self.prepare(query, scratch)?;
         let allowed = filter.map_or(self.rows.len(), Filter::count);
-        let way = if allowed <= options.ef { Way::Scan } else { Way::Walk };
+        let way = if allowed <= options.ef {
+            Way::Scan
+        } else {
+            Way::Walk
+        };
         let mut candidates = 0;
         if directed && way == Way::Scan {
             candidates = self.scan_allowed(allowed, filter, scratch);

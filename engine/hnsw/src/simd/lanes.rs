@@ -97,10 +97,7 @@ impl Lanes for Avx512 {
 unsafe fn fold_four(v: [__m256i; 4]) -> [i32; 4] {
     // SAFETY: AVX2 is enabled by the caller; the store fills the array.
     unsafe {
-        let pairs = _mm256_hadd_epi32(
-            _mm256_hadd_epi32(v[0], v[1]),
-            _mm256_hadd_epi32(v[2], v[3]),
-        );
+        let pairs = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
         let sums = _mm_add_epi32(
             _mm256_castsi256_si128(pairs),
             _mm256_extracti128_si256::<1>(pairs),

@@ -61,7 +61,11 @@ fn codes_at_their_extremes_do_not_saturate() {
             let rows: Vec<u8> = (0..4 * n).map(|i| (i * 91 % 253) as u8).collect();
             let plain = [0, 1, 2, 3].map(|row| {
                 let row = &rows[row * n..][..n];
-                query.iter().zip(row).map(|(q, r)| i32::from(*q) * i32::from(*r)).sum::<i32>()
+                query
+                    .iter()
+                    .zip(row)
+                    .map(|(q, r)| i32::from(*q) * i32::from(*r))
+                    .sum::<i32>()
             });
             assert_eq!(run_dots(isa, &query, &rows), plain, "{isa:?}");
         }
