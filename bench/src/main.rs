@@ -7,10 +7,12 @@ mod homology;
 mod ingest;
 mod machine;
 mod matching;
+mod nearest;
 mod pull;
 mod read;
 mod search;
 mod shapes;
+mod vectors;
 
 use std::path::PathBuf;
 
@@ -113,6 +115,32 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         threads: usize,
     },
+    /// The index in memory: build, recall@10 and queries per second on clustered vectors.
+    Nearest {
+        /// Vectors.
+        #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// Numbers per vector.
+        #[arg(long, default_value_t = 128)]
+        dim: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The interpreter of an environment with hnswlib, faiss and usearch, to run on the same
+        /// vectors.
+        #[arg(long)]
+        peer: Option<PathBuf>,
+    },
+    /// The index in memory under filters: recall@10 and queries per second by selectivity.
+    Filters {
+        /// Vectors.
+        #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// Numbers per vector.
+        #[arg(long, default_value_t = 128)]
+        dim: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Solvers that pull a snapshot's rows by rank over loopback HTTP.
     Pull {
         /// Rows of 256 single-precision numbers.
@@ -182,6 +210,13 @@ async fn main() -> anyhow::Result<()> {
             patterns,
             threads,
         }),
+        Bench::Nearest {
+            rows,
+            dim,
+            seed,
+            peer,
+        } => nearest::run(&nearest::Shape { rows, dim, seed }, peer.as_deref()),
+        Bench::Filters { rows, dim, seed } => nearest::filters(&nearest::Shape { rows, dim, seed }),
         Bench::Pull { rows, ranks } => pull::run(rows, ranks).await,
     }
 }

@@ -35,6 +35,6 @@ pub const MAGIC: [u8; 8] = *b"PENSHNSW";
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Names of the sections, in their order.
-const SECTIONS: [&str; 9] = [
+pub(crate) const SECTIONS: [&str; 9] = [
     "centre", "vectors", "codes", "bias", "base", "upper", "rows", "labels", "metadata",
 ];

@@ -1,0 +1,247 @@
+//! The index in memory: build, recall and queries per second, beside the libraries that are usual
+//! in Python on the very same vectors; and the same under filters.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use penstock_hnsw::scan::{ScanOptions, nearest};
+use penstock_hnsw::{Batch, BatchOptions, Control, Filter, Hit, Hnsw, Options, cost};
+use penstock_types::Metric;
+
+use crate::embed::REFERENCE;
+use crate::machine::table;
+use crate::vectors::{Clustered, clustered};
+
+const QUERIES: usize = 2_000;
+const K: usize = 10;
+/// Runs of which the best counts, of each side.
+const RUNS: usize = 5;
+/// Pools tried, ever larger, by each side.
+const POOLS: [usize; 17] = [
+    10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 64, 80, 100, 150, 200, 400,
+];
+/// Recalls at which rates are compared.
+const RECALLS: [f64; 2] = [0.95, 0.99];
+
+pub(crate) struct Shape {
+    pub(crate) rows: usize,
+    pub(crate) dim: usize,
+    pub(crate) seed: u64,
+}
+
+fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
+    let options = Options {
+        metric: Metric::L2,
+        threads: 2,
+        ..Options::default()
+    };
+    let clock = Instant::now();
+    let index = Hnsw::build(&data.rows, dim, &options, &Control::default())?;
+    Ok((index, clock.elapsed().as_secs_f64()))
+}
+
+fn truth(rows: &[f32], dim: usize, queries: &[f32]) -> Result<Vec<Vec<Hit>>> {
+    let options = ScanOptions {
+        metric: Metric::L2,
+        k: K,
+        threads: 2,
+    };
+    Ok(nearest(rows, dim, queries, &options, &Control::default())?)
+}
+
+fn recall(batch: &Batch, truth: &[Vec<Hit>]) -> f64 {
+    let (mut found, mut there) = (0, 0);
+    for (i, truth) in truth.iter().enumerate() {
+        let is_true = |hit: &&Hit| truth.iter().any(|other| other.row == hit.row);
+        found += batch.of(i).iter().filter(is_true).count();
+        there += truth.len();
+    }
+    found as f64 / there.max(1) as f64
+}
+
+/// Queries per second, the best of several runs, and the last answers.
+fn rate(
+    index: &Hnsw,
+    queries: &[f32],
+    ef: usize,
+    threads: usize,
+    filter: Option<&Filter>,
+) -> Result<(f64, Batch)> {
+    let options = BatchOptions { k: K, ef, threads };
+    let run = || {
+        let clock = Instant::now();
+        let batch = index.search_batch(queries, &options, filter, &Control::default());
+        (clock.elapsed().as_secs_f64(), batch)
+    };
+    let (mut best, mut last) = run();
+    for _ in 1..RUNS {
+        let (seconds, batch) = run();
+        best = best.min(seconds);
+        last = batch;
+    }
+    let count = queries.len() / index.dim();
+    Ok((count as f64 / best, last?))
+}
+
+pub(crate) fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
+    let data = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
+    let truth = truth(&data.rows, shape.dim, &data.queries)?;
+    let (index, seconds) = build(&data, shape.dim)?;
+    let mut lines = Vec::new();
+    let mut wanted = RECALLS.into_iter().peekable();
+    for ef in POOLS {
+        let Some(goal) = wanted.peek().copied() else {
+            break;
+        };
+        let (one, batch) = rate(&index, &data.queries, ef, 1, None)?;
+        let reached = recall(&batch, &truth);
+        if reached < goal {
+            continue;
+        }
+        let (two, _) = rate(&index, &data.queries, ef, 2, None)?;
+        lines.push(line("Penstock", seconds, ef, reached, one, two));
+        while wanted.next_if(|goal| reached >= *goal).is_some() {}
+    }
+    drop(index);
+    if let Some(python) = python {
+        lines.extend(peers(python, shape.dim, &data, &truth)?);
+    }
+    println!(
+        "{} x {}, L2, M = 16, ef_construction = 200",
+        shape.rows, shape.dim
+    );
+    let header = [
+        "by",
+        "build s",
+        "ef",
+        "recall@10",
+        "queries/s, 1 thread",
+        "2 threads",
+    ];
+    println!("{}", table(&header, &lines));
+    Ok(())
+}
+
+fn line(by: &str, build: f64, ef: usize, recall: f64, one: f64, two: f64) -> Vec<String> {
+    vec![
+        by.to_owned(),
+        format!("{build:.1}"),
+        ef.to_string(),
+        format!("{recall:.4}"),
+        format!("{one:.0}"),
+        format!("{two:.0}"),
+    ]
+}
+
+fn write<const N: usize, T: Copy>(
+    folder: &Path,
+    name: &str,
+    values: impl Iterator<Item = T>,
+    bytes: impl Fn(T) -> [u8; N],
+) -> Result<PathBuf> {
+    let at = folder.join(name);
+    let all: Vec<u8> = values.flat_map(bytes).collect();
+    std::fs::write(&at, all)?;
+    Ok(at)
+}
+
+fn peers(
+    python: &Path,
+    dim: usize,
+    data: &Clustered,
+    truth: &[Vec<Hit>],
+) -> Result<Vec<Vec<String>>> {
+    let folder = tempfile::tempdir()?;
+    let at = folder.path();
+    let hits = truth.iter().flatten().map(|hit| hit.row);
+    let pools = POOLS.map(|ef| ef.to_string()).join(",");
+    let output = Command::new(python)
+        .arg(Path::new(REFERENCE).join("nearest.py"))
+        .arg(dim.to_string())
+        .arg(write(
+            at,
+            "rows.f32",
+            data.rows.iter().copied(),
+            f32::to_le_bytes,
+        )?)
+        .arg(write(
+            at,
+            "queries.f32",
+            data.queries.iter().copied(),
+            f32::to_le_bytes,
+        )?)
+        .arg(write(at, "truth.u32", hits, u32::to_le_bytes)?)
+        .args([pools, RECALLS.map(|recall| recall.to_string()).join(",")])
+        .output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)?
+        .lines()
+        .map(|text| {
+            let found: serde_json::Value = serde_json::from_str(text)?;
+            let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
+            Ok(line(
+                found["by"].as_str().unwrap_or_default(),
+                number("build"),
+                number("ef") as usize,
+                number("recall"),
+                number("one"),
+                number("two"),
+            ))
+        })
+        .collect()
+}
+
+pub(crate) fn filters(shape: &Shape) -> Result<()> {
+    let data = clustered(shape.rows, 200, shape.dim, shape.seed);
+    let (index, _) = build(&data, shape.dim)?;
+    let mut lines = Vec::new();
+    // A number of a row, or of a centre, that says below which shares it is allowed.
+    let chance = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+    for share in [0.5, 0.1, 0.01, 0.001] {
+        let bound = (share * (1_u64 << 20) as f64) as u64;
+        for whole in [false, true] {
+            let filter = Filter::new(shape.rows, |row| {
+                chance(if whole { data.centre_of[row] } else { row }) < bound
+            });
+            let allowed: Vec<u32> = filter.iter().collect();
+            let some: Vec<f32> = allowed
+                .iter()
+                .flat_map(|row| &data.rows[*row as usize * shape.dim..][..shape.dim])
+                .copied()
+                .collect();
+            let mut truth = truth(&some, shape.dim, &data.queries)?;
+            for hit in truth.iter_mut().flatten() {
+                hit.row = allowed[hit.row as usize];
+            }
+            let ef = BatchOptions::default().ef;
+            let (one, batch) = rate(&index, &data.queries, ef, 1, Some(&filter))?;
+            let way = cost(shape.rows, shape.dim, 16, filter.count(), ef).way;
+            lines.push(vec![
+                share.to_string(),
+                if whole { "whole clusters" } else { "scattered" }.to_owned(),
+                filter.count().to_string(),
+                format!("{way:?}, {} scans", batch.scans),
+                (batch.candidates / truth.len()).to_string(),
+                format!("{:.4}", recall(&batch, &truth)),
+                format!("{one:.0}"),
+            ]);
+        }
+    }
+    let header = [
+        "share",
+        "allowed",
+        "rows",
+        "way",
+        "distances",
+        "recall@10",
+        "queries/s",
+    ];
+    println!("{}", table(&header, &lines));
+    Ok(())
+}
