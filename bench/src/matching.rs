@@ -39,7 +39,8 @@ struct Query {
 
 fn queries(folder: &Path) -> Result<Vec<Query>> {
     let expected = folder.join("expected_output.res");
-    let text = std::fs::read_to_string(&expected).with_context(|| expected.display().to_string())?;
+    let text =
+        std::fs::read_to_string(&expected).with_context(|| expected.display().to_string())?;
     let lines = text.lines().filter_map(|line| line.trim().split_once(':'));
     lines
         .map(|(name, count)| {
@@ -100,7 +101,10 @@ fn published(options: &Options) -> Result<()> {
                 ensure!(outcome.count == query.count, "{} is wrong", query.name);
             }
             let total = |seconds: &[f64]| -> f64 { seconds.iter().sum() };
-            if best.as_ref().is_none_or(|best| total(&seconds) < total(best)) {
+            if best
+                .as_ref()
+                .is_none_or(|best| total(&seconds) < total(best))
+            {
                 best = Some(seconds);
             }
         }
@@ -116,7 +120,10 @@ fn published(options: &Options) -> Result<()> {
     println!("All matches of the published queries, one thread, without loading:");
     println!(
         "{}",
-        table(&["by", "queries", "total ms", "mean ms", "worst ms", ""], &lines)
+        table(
+            &["by", "queries", "total ms", "mean ms", "worst ms", ""],
+            &lines
+        )
     );
     Ok(())
 }

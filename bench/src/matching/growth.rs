@@ -33,10 +33,16 @@ pub(super) fn run(edges: &[usize], patterns: usize, threads: usize) -> Result<()
         let build = clock.elapsed().as_secs_f64();
         let wanted: Vec<Vec<Pattern>> = SIZES
             .iter()
-            .map(|&size| (0..patterns).map(|_| sample(&mut random, &graph, size)).collect())
+            .map(|&size| {
+                (0..patterns)
+                    .map(|_| sample(&mut random, &graph, size))
+                    .collect()
+            })
             .collect::<Result<_>>()?;
         let bytes = graph.bytes();
-        let degree = (0..graph.vertices() as u32).map(|v| graph.neighbours(v).len()).max();
+        let degree = (0..graph.vertices() as u32)
+            .map(|v| graph.neighbours(v).len())
+            .max();
         let clock = Instant::now();
         let host = Host::new(graph.clone())?;
         let ready = clock.elapsed().as_secs_f64();
@@ -60,14 +66,34 @@ pub(super) fn run(edges: &[usize], patterns: usize, threads: usize) -> Result<()
         search("with rows", &host, &wanted, threads, &mut searches)?;
     }
     println!("Synthetic graphs, {LABELS} labels, degrees by a power law:");
-    let head = ["edges", "vertices", "degree <=", "generate s", "host s", "graph MB", "host MB", "rows s"];
+    let head = [
+        "edges",
+        "vertices",
+        "degree <=",
+        "generate s",
+        "host s",
+        "graph MB",
+        "host MB",
+        "rows s",
+    ];
     println!("{}", table(&head, &hosts));
     println!(
         "Patterns sampled from them, {patterns} of each size, {threads} threads, stopped at {LIMIT} \
          matches or after {} s:",
         PATIENCE.as_secs()
     );
-    let head = ["edges", "", "pattern", "mean ms", "median ms", "worst ms", "complete", "late", "matches", "candidates"];
+    let head = [
+        "edges",
+        "",
+        "pattern",
+        "mean ms",
+        "median ms",
+        "worst ms",
+        "complete",
+        "late",
+        "matches",
+        "candidates",
+    ];
     println!("{}", table(&head, &searches));
     Ok(())
 }

@@ -8,7 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use crate::matching::{Query, row};
 
 /// RapidsAtHKUST/SubgraphMatching: GraphQL's filter and order, intersections (LFTJ).
-pub(super) fn subgraph_matching(binary: &Path, host: &Path, queries: &[Query]) -> Result<Vec<String>> {
+pub(super) fn subgraph_matching(
+    binary: &Path,
+    host: &Path,
+    queries: &[Query],
+) -> Result<Vec<String>> {
     let mut seconds = Vec::new();
     for query in queries {
         let output = Command::new(binary)
@@ -16,7 +20,9 @@ pub(super) fn subgraph_matching(binary: &Path, host: &Path, queries: &[Query]) -
             .arg(host)
             .arg("-q")
             .arg(&query.file)
-            .args(["-filter", "GQL", "-order", "GQL", "-engine", "LFTJ", "-num", "MAX"])
+            .args([
+                "-filter", "GQL", "-order", "GQL", "-engine", "LFTJ", "-num", "MAX",
+            ])
             .output()
             .with_context(|| binary.display().to_string())?;
         let text = String::from_utf8_lossy(&output.stdout);

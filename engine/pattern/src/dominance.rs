@@ -169,7 +169,8 @@ impl DominanceRecipe {
 
     /// The coordinate that a vertex label sets, from 1.
     pub fn bucket(&self, label: u32) -> usize {
-        1 + (mix(self.seed ^ 0x76_0000_0000 ^ u64::from(label)) % (self.buckets as u64 - 1)) as usize
+        1 + (mix(self.seed ^ 0x76_0000_0000 ^ u64::from(label)) % (self.buckets as u64 - 1))
+            as usize
     }
 
     /// The class of an edge label.
@@ -226,7 +227,10 @@ impl DominanceRecipe {
         classes.dedup();
         let weights = |class| self.neighbour_weights(EdgeClass { class, way });
         let least = classes.into_iter().map(weights).reduce(|mut least, other| {
-            least.iter_mut().zip(other).for_each(|(a, b)| *a = b.min(*a));
+            least
+                .iter_mut()
+                .zip(other)
+                .for_each(|(a, b)| *a = b.min(*a));
             least
         });
         least.unwrap_or_else(|| vec![0; self.buckets * self.buckets])

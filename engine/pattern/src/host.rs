@@ -104,7 +104,10 @@ impl Host {
         self.graph.bytes()
             + 4 * (self.outer.len() + self.graph_of.len() + 2 * self.classes.len())
             + 8 * (self.signatures[0].len() + self.signatures[1].len())
-            + self.rows.as_ref().map_or(0, |(_, rows)| 2 * rows.values.len())
+            + self
+                .rows
+                .as_ref()
+                .map_or(0, |(_, rows)| 2 * rows.values.len())
             + spaces.iter().map(Space::bytes).sum::<usize>()
     }
 

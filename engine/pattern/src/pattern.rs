@@ -203,10 +203,7 @@ impl Pattern {
         });
         let vertices = vertices.take(MAX_VERTICES + 1).collect();
         let pattern = Self::new(graph.is_directed(), vertices, edges.collect())?;
-        Ok(pattern.named(
-            graph.vertex_names().cloned(),
-            graph.edge_names().cloned(),
-        ))
+        Ok(pattern.named(graph.vertex_names().cloned(), graph.edge_names().cloned()))
     }
 
     /// Gives names to the labels' numbers. A search translates them to the graph's numbers; a

@@ -11,7 +11,9 @@ type Sparse = Vec<(usize, usize, u16)>;
 
 fn sparse(weights: &[u16], width: usize) -> Sparse {
     let entries = weights.iter().enumerate().filter(|(_, w)| **w > 0);
-    entries.map(|(at, &w)| (at / width, at % width, w)).collect()
+    entries
+        .map(|(at, &w)| (at / width, at % width, w))
+        .collect()
 }
 
 /// `to += matrix from`, saturating: all terms are non-negative integers, so saturating early is
@@ -39,7 +41,10 @@ pub(super) fn graph(recipe: &DominanceRecipe, graph: &Graph) -> Rows {
             row[recipe.bucket(label)] = 1;
         });
     let own = sparse(&recipe.self_weights(), width);
-    let mut ways = vec![(&graph.out, if graph.directed { Way::Out } else { Way::Both })];
+    let mut ways = vec![(
+        &graph.out,
+        if graph.directed { Way::Out } else { Way::Both },
+    )];
     ways.extend(graph.into.as_ref().map(|into| (into, Way::In)));
     let classes = match graph.edge_labels.is_empty() {
         true => 1,
@@ -123,19 +128,32 @@ pub(super) fn pattern(recipe: &DominanceRecipe, pattern: &Pattern) -> Rows {
         false => (Way::Both, Way::Both),
     };
     let certain = |labels: &Allowed, way| sparse(&recipe.certain_weights(labels, way), width);
-    let matrices: Vec<(Sparse, Sparse)> = pattern
-        .edges()
-        .iter()
-        .map(|edge| (certain(&edge.labels, forth), certain(&edge.labels, back)))
-        .collect();
+    // Drawing a matrix costs more than all the rest; edges mostly allow the same labels.
+    let mut distinct: Vec<(&Allowed, Sparse, Sparse)> = Vec::new();
+    let mut which = Vec::with_capacity(pattern.edges().len());
+    for edge in pattern.edges() {
+        let known = distinct
+            .iter()
+            .position(|(labels, ..)| **labels == edge.labels);
+        which.push(known.unwrap_or(distinct.len()));
+        if known.is_none() {
+            let (forth, back) = (certain(&edge.labels, forth), certain(&edge.labels, back));
+            distinct.push((&edge.labels, forth, back));
+        }
+    }
     for _ in 0..recipe.rounds {
         let mut next = vec![0_u16; values.len()];
         for (row, before) in next.chunks_mut(width).zip(values.chunks(width)) {
             add_product(&own, before, row);
         }
-        for (edge, (forth, back)) in pattern.edges().iter().zip(&matrices) {
+        for (edge, &which) in pattern.edges().iter().zip(&which) {
+            let (_, forth, back) = &distinct[which];
             let (from, to) = (edge.from as usize * width, edge.to as usize * width);
-            add_product(forth, &values[to..to + width], &mut next[from..from + width]);
+            add_product(
+                forth,
+                &values[to..to + width],
+                &mut next[from..from + width],
+            );
             add_product(back, &values[from..from + width], &mut next[to..to + width]);
         }
         values = next;

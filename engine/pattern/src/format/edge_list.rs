@@ -72,7 +72,9 @@ pub fn read(reader: impl BufRead, third: Third, options: &ReadOptions) -> Result
         if let Some(field) = line.field() {
             match third {
                 Third::Weight => weights.push(line.parse_float(field, "the weight")?),
-                Third::Label => builder.edge_labels.push(line.parse_number(field, "the label")?),
+                Third::Label => builder
+                    .edge_labels
+                    .push(line.parse_number(field, "the label")?),
             }
             line.end()?;
         }
@@ -102,7 +104,9 @@ fn renumber(edges: &mut [(u32, u32)]) -> Vec<u32> {
     ids.par_sort_unstable();
     ids.dedup();
     ids.shrink_to_fit();
-    let dense = ids.last().is_none_or(|&last| last as usize + 1 == ids.len());
+    let dense = ids
+        .last()
+        .is_none_or(|&last| last as usize + 1 == ids.len());
     if !dense {
         let number = |id: u32| ids.partition_point(|&other| other < id) as u32;
         edges

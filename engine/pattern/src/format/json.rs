@@ -105,7 +105,9 @@ fn nears(value: Option<&Value>, at: &str) -> Result<Vec<Near>> {
         let near = object(value, &at, &["attribute", "value", "tolerance", "period"])?;
         let float = |name: &'static str| -> Result<f32> {
             let value = near.get(name).ok_or_else(|| missing(&at, name))?;
-            let number = value.as_f64().ok_or_else(|| wrong(&at, name, value, "a number"))?;
+            let number = value
+                .as_f64()
+                .ok_or_else(|| wrong(&at, name, value, "a number"))?;
             Ok(number as f32)
         };
         Ok(Near {

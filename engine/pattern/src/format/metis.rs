@@ -75,7 +75,9 @@ pub fn read(reader: impl BufRead) -> Result<Graph> {
             None => {
                 return Err(PatternError::Line {
                     line: 1,
-                    fault: Fault::Missing { what: "the heading" },
+                    fault: Fault::Missing {
+                        what: "the heading",
+                    },
                 });
             }
             Some(line) if line.rest.is_empty() || line.rest.starts_with(b"%") => {}
@@ -157,7 +159,11 @@ pub fn read(reader: impl BufRead) -> Result<Graph> {
     }
     let single = weights.len() == 1;
     for (index, weights) in weights.into_iter().enumerate() {
-        let name = if single { WEIGHT.to_owned() } else { format!("{WEIGHT}{}", index + 1) };
+        let name = if single {
+            WEIGHT.to_owned()
+        } else {
+            format!("{WEIGHT}{}", index + 1)
+        };
         builder.vertex_columns.insert(name, weights);
     }
     builder.build()

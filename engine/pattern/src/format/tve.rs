@@ -299,13 +299,22 @@ pub fn write_graph(graph: &Graph, writer: &mut impl Write) -> Result<()> {
 /// what the writer says.
 pub fn write_pattern(pattern: &Pattern, writer: &mut impl Write) -> Result<()> {
     let (vertices, edges) = (pattern.vertices(), pattern.edges());
-    let near = vertices.iter().map(|v| &v.near).chain(edges.iter().map(|e| &e.near));
-    let sets = vertices.iter().map(|v| &v.labels).chain(edges.iter().map(|e| &e.labels));
+    let near = vertices
+        .iter()
+        .map(|v| &v.near)
+        .chain(edges.iter().map(|e| &e.near));
+    let sets = vertices
+        .iter()
+        .map(|v| &v.labels)
+        .chain(edges.iter().map(|e| &e.labels));
     let many = |set: &Allowed| matches!(set, Allowed::Only(labels) if labels.len() > 1);
     for (is, what) in [
         (near.into_iter().any(|near| !near.is_empty()), "a tolerance"),
         (sets.into_iter().any(many), "a set of labels"),
-        (pattern.vertex_names().is_some() || pattern.edge_names().is_some(), "a label's name"),
+        (
+            pattern.vertex_names().is_some() || pattern.edge_names().is_some(),
+            "a label's name",
+        ),
     ] {
         if is {
             let fault = Fault::Unsupported { what };
@@ -323,7 +332,13 @@ pub fn write_pattern(pattern: &Pattern, writer: &mut impl Write) -> Result<()> {
         writeln!(writer, "v {u} {} {degree}", label(&vertex.labels))?;
     }
     for edge in edges {
-        writeln!(writer, "e {} {} {}", edge.from, edge.to, label(&edge.labels))?;
+        writeln!(
+            writer,
+            "e {} {} {}",
+            edge.from,
+            edge.to,
+            label(&edge.labels)
+        )?;
     }
     Ok(())
 }

@@ -44,7 +44,10 @@ impl Columns {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.columns.iter().map(|(n, v)| n.len() + 4 * v.len()).sum()
+        self.columns
+            .iter()
+            .map(|(n, v)| n.len() + 4 * v.len())
+            .sum()
     }
 
     /// The names there are, in words.

@@ -62,7 +62,8 @@ impl Enumerator {
     ) -> bool {
         let depth = stages.len();
         self.lists.resize(depth, List::default());
-        self.buffers.resize_with(depth.max(self.buffers.len()), Vec::new);
+        self.buffers
+            .resize_with(depth.max(self.buffers.len()), Vec::new);
         self.positions.resize(depth, 0);
         self.mapped.resize(depth, 0);
         self.blame.resize(depth, 0);
@@ -108,7 +109,11 @@ impl Enumerator {
                         break;
                     }
                 }
-                blame &= if blame == SUCCESS { SUCCESS } else { !(1 << at) };
+                blame &= if blame == SUCCESS {
+                    SUCCESS
+                } else {
+                    !(1 << at)
+                };
                 self.blame[at] |= blame;
                 continue;
             };

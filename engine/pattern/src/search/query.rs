@@ -27,7 +27,10 @@ impl EdgeTest<'_> {
         let edge = lists.edges[at] as usize;
         self.labels
             .is_none_or(|labels| labels.allows(host.graph.edge_labels[edge]))
-            && self.near.iter().all(|(column, near)| near.holds(column[edge]))
+            && self
+                .near
+                .iter()
+                .all(|(column, near)| near.holds(column[edge]))
     }
 }
 
@@ -223,14 +226,16 @@ fn ranges(host: &Host, labels: &Allowed) -> Vec<(u32, u32)> {
 
 fn ties(pattern: &Pattern) -> Vec<Vec<Tie>> {
     let mut ties: Vec<Vec<Tie>> = vec![Vec::new(); pattern.vertices().len()];
-    let mut tie = |from: usize, to: usize, forth: Option<usize>, back: Option<usize>| {
-        match ties[from].iter_mut().find(|tie| tie.to == to) {
-            Some(tie) => {
-                tie.forth = tie.forth.or(forth);
-                tie.back = tie.back.or(back);
-            }
-            None => ties[from].push(Tie { to, forth, back }),
+    let mut tie = |from: usize, to: usize, forth: Option<usize>, back: Option<usize>| match ties
+        [from]
+        .iter_mut()
+        .find(|tie| tie.to == to)
+    {
+        Some(tie) => {
+            tie.forth = tie.forth.or(forth);
+            tie.back = tie.back.or(back);
         }
+        None => ties[from].push(Tie { to, forth, back }),
     };
     for (index, edge) in pattern.edges().iter().enumerate() {
         let (from, to) = (edge.from as usize, edge.to as usize);

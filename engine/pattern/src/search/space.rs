@@ -161,8 +161,10 @@ impl Space {
     ) -> Prepared {
         self.spare.append(&mut self.links);
         let vertices = query.vertices.len();
-        self.candidates.resize_with(vertices.max(self.candidates.len()), Vec::new);
-        self.alive.resize_with(vertices.max(self.alive.len()), Vec::new);
+        self.candidates
+            .resize_with(vertices.max(self.candidates.len()), Vec::new);
+        self.alive
+            .resize_with(vertices.max(self.alive.len()), Vec::new);
         self.candidates.iter_mut().for_each(Vec::clear);
         let mut result = self.grow(query, growth, roots, budget, sink);
         if result == Prepared::Ready {
@@ -257,8 +259,8 @@ impl Space {
         }
         for &(low, high) in &query.vertices[u].ranges {
             for v in low..high {
-                let near = graphs.is_empty()
-                    || graphs.binary_search(&host.graph_of[v as usize]).is_ok();
+                let near =
+                    graphs.is_empty() || graphs.binary_search(&host.graph_of[v as usize]).is_ok();
                 if near && query.passes(u, v) {
                     self.mask[v as usize] |= 1 << u;
                     found.push(v);

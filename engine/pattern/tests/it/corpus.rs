@@ -63,7 +63,11 @@ fn every_published_count_comes_out() {
                 seconds += outcome.seconds;
                 steps += outcome.steps;
             }
-            println!("{} threads: {:.3} ms, {steps} steps", threads, seconds * 1e3);
+            println!(
+                "{} threads: {:.3} ms, {steps} steps",
+                threads,
+                seconds * 1e3
+            );
         }
         for (name, pattern, expected) in patterns.iter().take(20) {
             let found = host.find(pattern, &MatchOptions::default()).unwrap();

@@ -69,10 +69,16 @@ fn graph(random: &mut ChaCha8Rng, shape: Shape) -> Graph {
         }
     }
     if shape.edge_labels {
-        builder.edge_labels = builder.edges.iter().map(|_| random.random_range(0..3)).collect();
+        builder.edge_labels = builder
+            .edges
+            .iter()
+            .map(|_| random.random_range(0..3))
+            .collect();
     }
     let mut angles = |count: usize| -> Vec<f32> {
-        (0..count).map(|_| random.random_range(-360.0..720.0_f32).round()).collect()
+        (0..count)
+            .map(|_| random.random_range(-360.0..720.0_f32).round())
+            .collect()
     };
     let (vertices, edges) = (builder.labels.len(), builder.edges.len());
     builder.vertex_columns.insert("angle", angles(vertices));
@@ -114,7 +120,11 @@ fn pattern(random: &mut ChaCha8Rng, shape: Shape, graph: &Graph) -> Pattern {
     } else {
         Vec::new()
     };
-    let count = if picked.is_empty() { count } else { picked.len() };
+    let count = if picked.is_empty() {
+        count
+    } else {
+        picked.len()
+    };
     let mut vertices = Vec::new();
     for u in 0..count {
         let (label, angle) = match picked.get(u) {
@@ -122,7 +132,10 @@ fn pattern(random: &mut ChaCha8Rng, shape: Shape, graph: &Graph) -> Pattern {
                 let angles = graph.vertex_columns().get("angle").unwrap();
                 (graph.labels()[v as usize], angles[v as usize])
             }
-            None => (random.random_range(0..3) * 7, random.random_range(0.0..360.0)),
+            None => (
+                random.random_range(0..3) * 7,
+                random.random_range(0.0..360.0),
+            ),
         };
         vertices.push(PatternVertex {
             labels: allowed(random, shape, label, 7),
@@ -193,6 +206,8 @@ fn all_combinations_agree_with_trying_everything() {
                     let options = MatchOptions {
                         induced,
                         threads,
+                        // Small ones make many blocks, and blocks that are too big.
+                        block: [1 << 21, 1, 2, 5][round / 2 % 4],
                         ..MatchOptions::default()
                     };
                     let found = sorted(&host, &pattern, &options);
@@ -254,7 +269,9 @@ fn no_true_mapping_is_dismissed() {
             }
             for u in 0..queries.len() as u32 {
                 let all = 0..graph.vertices() as u32;
-                dismissed += all.filter(|&v| !dominates(queries.row(u), rows.row(v))).count() as u64;
+                dismissed += all
+                    .filter(|&v| !dominates(queries.row(u), rows.row(v)))
+                    .count() as u64;
             }
         }
     }
@@ -344,7 +361,10 @@ fn a_search_can_be_stopped() {
             }
         };
         let outcome = host.visit(&path(12), &options, &mut visitor).unwrap();
-        assert_eq!((outcome.count, outcome.stopped), (100, Some(Stopped::Cancelled)));
+        assert_eq!(
+            (outcome.count, outcome.stopped),
+            (100, Some(Stopped::Cancelled))
+        );
         assert_eq!(seen, 100);
     }
 }
