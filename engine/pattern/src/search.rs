@@ -38,7 +38,7 @@ pub struct MatchOptions<'a> {
     /// them; their order does.
     pub threads: usize,
     /// Candidates of one pattern vertex that a thread holds at a time, from 1; pairs of
-    /// neighbouring candidates are at most four times as many per search block. It bounds memory,
+    /// neighbouring candidates are at most four times as many in all. It bounds memory,
     /// except that the surroundings of a single root vertex are always held as a whole.
     pub block: usize,
     /// Matches that [`Host::find`] keeps in memory: `4 * pattern vertices` bytes each.

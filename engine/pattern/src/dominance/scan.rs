@@ -112,7 +112,7 @@ mod tests {
     fn rows(count: usize, width: usize) -> (Vec<u16>, Vec<u16>) {
         let query: Vec<u16> = (0..width).map(|i| (mix(i as u64) % 4) as u16).collect();
         let number = |at: usize| {
-            let lift = if at / width % 3 == 0 {
+            let lift = if (at / width).is_multiple_of(3) {
                 query[at % width]
             } else {
                 0

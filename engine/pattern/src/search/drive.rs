@@ -43,7 +43,7 @@ impl Roots {
                 }
                 v += 1;
                 work += 1;
-                if block.len() >= self.block || work % (1 << 16) == 0 && sink.check() {
+                if block.len() >= self.block || work.is_multiple_of(1 << 16) && sink.check() {
                     self.vertex = v;
                     return;
                 }

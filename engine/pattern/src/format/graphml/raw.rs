@@ -255,7 +255,7 @@ impl Parser {
     }
 
     fn graph(&mut self, tag: &BytesStart<'_>) -> Result<Open> {
-        if self.open.iter().any(|open| *open == Open::Node) {
+        if self.open.contains(&Open::Node) {
             let what = "a graph within a node";
             return Err(self.fault(Fault::Unsupported { what }));
         }
