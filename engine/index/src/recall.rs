@@ -335,11 +335,14 @@ mod tests {
 
     fn measured(recalls: &[f64]) -> Measured {
         let ladder = Setting::hot_ladder(10);
-        let points = ladder.into_iter().zip(recalls).map(|(setting, recall)| Point {
-            setting,
-            recall: *recall,
-            queries_per_second: 1.0,
-        });
+        let points = ladder
+            .into_iter()
+            .zip(recalls)
+            .map(|(setting, recall)| Point {
+                setting,
+                recall: *recall,
+                queries_per_second: 1.0,
+            });
         Measured {
             queries: 64,
             k: 10,

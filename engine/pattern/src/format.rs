@@ -1,7 +1,7 @@
 //! Readers and writers of text formats.
 
 pub mod edge_list;
-//pub mod graphml;
+pub mod graphml;
 pub mod json;
 mod lines;
 pub mod metis;

@@ -97,7 +97,8 @@ impl Host {
         self.graph.graph_of(vertex)
     }
 
-    /// Bytes held: the graph's, 12 per vertex (16 if directed needs 20), the rows, and 12 per
+    /// Bytes held: the graph's, 12 per vertex (20 if directed, 4 more for a union), the
+    /// rows, and 12 per
     /// vertex for each scratch space that a search has left behind, of which there are at most 8.
     pub fn bytes(&self) -> usize {
         let spaces = self.spaces.lock().unwrap_or_else(|e| e.into_inner());

@@ -37,6 +37,10 @@ pub struct MatchOptions<'a> {
     /// Threads, 1 to 1024. Which matches are found does not depend on it, unless a limit cuts
     /// them; their order does.
     pub threads: usize,
+    /// Candidates of one pattern vertex that a thread holds at a time, from 1; pairs of
+    /// neighbouring candidates are at most four times as many in all. It bounds memory,
+    /// except that the surroundings of a single root vertex are always held as a whole.
+    pub block: usize,
     /// Matches that [`Host::find`] keeps in memory: `4 * pattern vertices` bytes each.
     pub keep: usize,
 }
@@ -49,6 +53,7 @@ impl Default for MatchOptions<'_> {
             deadline: None,
             cancelled: None,
             threads: 1,
+            block: 1 << 21,
             keep: 1000,
         }
     }
@@ -62,6 +67,7 @@ impl std::fmt::Debug for MatchOptions<'_> {
             .field("deadline", &self.deadline)
             .field("cancelled", &self.cancelled.is_some())
             .field("threads", &self.threads)
+            .field("block", &self.block)
             .field("keep", &self.keep)
             .finish()
     }
@@ -180,13 +186,18 @@ impl Host {
         options: &MatchOptions<'_>,
         visitor: Option<Visitor<'_>>,
     ) -> Result<MatchOutcome> {
-        if options.threads == 0 || options.threads > MAX_THREADS {
-            return Err(PatternError::Option {
-                option: "threads",
-                given: options.threads,
-                min: 1,
-                max: MAX_THREADS,
-            });
+        for (option, given, max) in [
+            ("threads", options.threads, MAX_THREADS),
+            ("block", options.block, 1 << 28),
+        ] {
+            if given == 0 || given > max {
+                return Err(PatternError::Option {
+                    option,
+                    given,
+                    min: 1,
+                    max,
+                });
+            }
         }
         let start = Instant::now();
         let translated;
@@ -199,7 +210,7 @@ impl Host {
         };
         let query = query::Query::new(self, pattern, options.induced)?;
         let sink = sink::Sink::new(options, visitor);
-        let total = drive::run(&query, &sink, options.threads)?;
+        let total = drive::run(&query, &sink, options.threads, options.block)?;
         let (count, stopped) = sink.finish();
         Ok(MatchOutcome {
             count,

@@ -128,17 +128,26 @@ pub(super) fn pattern(recipe: &DominanceRecipe, pattern: &Pattern) -> Rows {
         false => (Way::Both, Way::Both),
     };
     let certain = |labels: &Allowed, way| sparse(&recipe.certain_weights(labels, way), width);
-    let matrices: Vec<(Sparse, Sparse)> = pattern
-        .edges()
-        .iter()
-        .map(|edge| (certain(&edge.labels, forth), certain(&edge.labels, back)))
-        .collect();
+    // Drawing a matrix costs more than all the rest; edges mostly allow the same labels.
+    let mut distinct: Vec<(&Allowed, Sparse, Sparse)> = Vec::new();
+    let mut which = Vec::with_capacity(pattern.edges().len());
+    for edge in pattern.edges() {
+        let known = distinct
+            .iter()
+            .position(|(labels, ..)| **labels == edge.labels);
+        which.push(known.unwrap_or(distinct.len()));
+        if known.is_none() {
+            let (forth, back) = (certain(&edge.labels, forth), certain(&edge.labels, back));
+            distinct.push((&edge.labels, forth, back));
+        }
+    }
     for _ in 0..recipe.rounds {
         let mut next = vec![0_u16; values.len()];
         for (row, before) in next.chunks_mut(width).zip(values.chunks(width)) {
             add_product(&own, before, row);
         }
-        for (edge, (forth, back)) in pattern.edges().iter().zip(&matrices) {
+        for (edge, &which) in pattern.edges().iter().zip(&which) {
+            let (_, forth, back) = &distinct[which];
             let (from, to) = (edge.from as usize * width, edge.to as usize * width);
             add_product(
                 forth,

@@ -12,11 +12,8 @@ use crate::search::space::{Growth, Prepared, Space};
 
 /// Roots of the first block.
 const FIRST_BLOCK: usize = 1024;
-/// Candidates of one pattern vertex in one block, unless a single root has more; links get four
-/// times as many. It bounds a thread's memory: see the crate's documentation.
-const BUDGET: usize = 1 << 21;
-/// A block with fewer candidates than this is followed by a bigger one.
-const SMALL: usize = 1 << 15;
+/// A block with fewer candidates than this part of what is allowed is followed by a bigger one.
+const SMALL: usize = 64;
 
 /// Totals of a search.
 #[derive(Debug, Default)]
@@ -46,7 +43,7 @@ impl Roots {
                 }
                 v += 1;
                 work += 1;
-                if block.len() >= self.block || work % (1 << 16) == 0 && sink.check() {
+                if block.len() >= self.block || work.is_multiple_of(1 << 16) && sink.check() {
                     self.vertex = v;
                     return;
                 }
@@ -56,7 +53,13 @@ impl Roots {
     }
 }
 
-pub(super) fn run(query: &Query<'_>, sink: &Sink<'_, '_>, threads: usize) -> Result<Total> {
+/// Searches with at most `budget` candidates of a pattern vertex in a block.
+pub(super) fn run(
+    query: &Query<'_>,
+    sink: &Sink<'_, '_>,
+    threads: usize,
+    budget: usize,
+) -> Result<Total> {
     let mut total = Total::default();
     if query.hopeless || sink.check() {
         return Ok(total);
@@ -66,11 +69,11 @@ pub(super) fn run(query: &Query<'_>, sink: &Sink<'_, '_>, threads: usize) -> Res
     let mut roots = Roots {
         range: 0,
         vertex: 0,
-        block: FIRST_BLOCK,
+        block: FIRST_BLOCK.min(budget),
     };
     if threads == 1 {
         let mut space = query.host.borrow_space();
-        let mut worker = Worker::new(query, &growth, sink);
+        let mut worker = Worker::new(query, &growth, sink, budget);
         let mut block = Vec::new();
         loop {
             roots.next(query, root, &mut block, sink);
@@ -78,7 +81,7 @@ pub(super) fn run(query: &Query<'_>, sink: &Sink<'_, '_>, threads: usize) -> Res
                 break;
             }
             let size = worker.block(&mut space, &block, None);
-            roots.block = adapt(roots.block, size);
+            roots.block = adapt(roots.block, size, budget);
         }
         space.shrink();
         query.host.return_space(space);
@@ -86,26 +89,28 @@ pub(super) fn run(query: &Query<'_>, sink: &Sink<'_, '_>, threads: usize) -> Res
         total.steps = worker.enumerator.steps;
         return Ok(total);
     }
-    parallel(query, &growth, root, sink, threads, roots)
+    let mut search = Worker::new(query, &growth, sink, budget);
+    parallel(&mut search, root, threads, roots)
 }
 
 /// Bigger blocks while they are cheap, smaller ones when they are not.
-fn adapt(block: usize, candidates: usize) -> usize {
-    match candidates {
-        ..SMALL => (block * 4).min(1 << 20),
-        SMALL..BUDGET => block,
-        _ => (block / 4).max(1),
+fn adapt(block: usize, candidates: usize, budget: usize) -> usize {
+    if candidates < budget / SMALL {
+        (block * 4).min(1 << 20)
+    } else if candidates < budget {
+        block
+    } else {
+        (block / 4).max(1)
     }
 }
 
 fn parallel(
-    query: &Query<'_>,
-    growth: &Growth,
+    worker: &mut Worker<'_, '_, '_>,
     root: usize,
-    sink: &Sink<'_, '_>,
     threads: usize,
     mut roots: Roots,
 ) -> Result<Total> {
+    let (query, growth, sink, budget) = (worker.query, worker.growth, worker.sink, worker.budget);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -117,7 +122,6 @@ fn parallel(
     if first.len() < 8 * threads {
         // Few roots: one space, whose enumeration is shared.
         let mut space = query.host.borrow_space();
-        let mut worker = Worker::new(query, growth, sink);
         if !first.is_empty() {
             worker.block(&mut space, &first, Some((&pool, threads)));
         }
@@ -134,7 +138,7 @@ fn parallel(
         for _ in 0..threads {
             scope.spawn(|_| {
                 let mut space = query.host.borrow_space();
-                let mut worker = Worker::new(query, growth, sink);
+                let mut worker = Worker::new(query, growth, sink, budget);
                 let mut block = Vec::new();
                 loop {
                     let mut lock = queue.lock().unwrap_or_else(|e| e.into_inner());
@@ -148,7 +152,7 @@ fn parallel(
                     }
                     let size = worker.block(&mut space, &block, None);
                     let mut lock = queue.lock().unwrap_or_else(|e| e.into_inner());
-                    lock.0.block = adapt(lock.0.block, size).min(FIRST_BLOCK);
+                    lock.0.block = adapt(lock.0.block, size, budget).min(FIRST_BLOCK);
                 }
                 space.shrink();
                 query.host.return_space(space);
@@ -170,16 +174,23 @@ struct Worker<'q, 'a, 'v> {
     sink: &'q Sink<'a, 'v>,
     enumerator: Enumerator,
     candidates: u64,
+    budget: usize,
 }
 
 impl<'q, 'a, 'v> Worker<'q, 'a, 'v> {
-    fn new(query: &'q Query<'q>, growth: &'q Growth, sink: &'q Sink<'a, 'v>) -> Self {
+    fn new(
+        query: &'q Query<'q>,
+        growth: &'q Growth,
+        sink: &'q Sink<'a, 'v>,
+        budget: usize,
+    ) -> Self {
         Self {
             query,
             growth,
             sink,
             enumerator: Enumerator::default(),
             candidates: 0,
+            budget,
         }
     }
 
@@ -190,7 +201,7 @@ impl<'q, 'a, 'v> Worker<'q, 'a, 'v> {
         roots: &[u32],
         shared: Option<(&rayon::ThreadPool, usize)>,
     ) -> usize {
-        match space.prepare(self.query, self.growth, roots, BUDGET, self.sink) {
+        match space.prepare(self.query, self.growth, roots, self.budget, self.sink) {
             Prepared::Stopped => return 0,
             Prepared::Empty => return roots.len(),
             Prepared::TooBig => {
@@ -199,7 +210,7 @@ impl<'q, 'a, 'v> Worker<'q, 'a, 'v> {
                 if !self.sink.stopped() {
                     self.block(space, right, shared);
                 }
-                return BUDGET;
+                return self.budget;
             }
             Prepared::Ready => {}
         }

@@ -277,6 +277,7 @@ impl Space {
         sink: &Sink<'_, '_>,
     ) -> Prepared {
         let mut total = 0;
+        let divisible = self.candidates[growth.steps[0].vertex].len() > 1;
         for step in &growth.steps {
             let u = step.vertex;
             if step.ties.is_empty() {
@@ -304,12 +305,13 @@ impl Space {
                         true
                     });
                     link.spans.push((start, link.items.len() as u32));
+                    if divisible && total + link.items.len() > budget.saturating_mul(4) {
+                        self.spare.push(link);
+                        return Prepared::TooBig;
+                    }
                 }
                 total += link.items.len();
                 self.links.push(link);
-                if total > 4 * budget && self.candidates[growth.steps[0].vertex].len() > 1 {
-                    return Prepared::TooBig;
-                }
             }
         }
         Prepared::Ready
@@ -385,8 +387,8 @@ impl Space {
             let (from, to) = (&renumbered[link.from], &renumbered[link.to]);
             let mut length = 0;
             let mut spans = 0;
-            for at in 0..link.spans.len() {
-                if from[at] == GONE {
+            for (at, &kept) in from.iter().enumerate() {
+                if kept == GONE {
                     continue;
                 }
                 let (start, end) = link.spans[at];

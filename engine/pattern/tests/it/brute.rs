@@ -3,7 +3,7 @@
 use penstock_pattern::{Graph, Pattern};
 
 /// All matches, in lexicographic order.
-pub fn matches(graph: &Graph, pattern: &Pattern, induced: bool) -> Vec<Vec<u32>> {
+pub(crate) fn matches(graph: &Graph, pattern: &Pattern, induced: bool) -> Vec<Vec<u32>> {
     let mut found = Vec::new();
     extend(graph, pattern, induced, &mut Vec::new(), &mut found);
     found

@@ -4,4 +4,6 @@
 
 mod brute;
 mod corpus;
+mod formats;
+mod isomorphism;
 mod random;
