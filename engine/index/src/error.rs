@@ -214,6 +214,16 @@ pub enum IndexError {
         /// The most there can be.
         max: usize,
     },
+    /// A column to be searched for words has no index of them.
+    #[error(
+        "column `{column}` of table `{table}` has no text index: build it, or leave the column out"
+    )]
+    NoTextIndex {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// A weight or constant out of bounds.
     #[error("`{option}` is {value}; {}", if *.option == "lambda" { "it must be from 0 to 1" } else { "it must be finite and not negative" })]
     Number {
@@ -275,6 +285,7 @@ impl IndexError {
             | Self::Motif(_)
             | Self::Number { .. }
             | Self::Candidates
+            | Self::NoTextIndex { .. }
             | Self::TextQuery { .. }
             | Self::TooFewRows { .. }
             | Self::Divisor { .. } => ErrorCode::InvalidArgument,

@@ -3,9 +3,12 @@
 //! A run of positions that none may be left out of lies at fixed distances from its first. Of the
 //! run that is rarest by the letters' shares, either the literal in it is looked for, or up to
 //! eight of its positions are compared at all places at once: one table look-up per letter gives a
-//! byte with a bit per position, and bytes at the positions' distances are combined sixteen and
-//! more at a time by what the compiler makes of plain loops.
+//! byte with a bit per position, and bytes at the positions' distances are combined sixteen at a
+//! time by what the compiler makes of plain loops.
 
+mod lookup;
+
+use lookup::{Table, look_up};
 use memchr::memmem::Finder;
 
 use crate::alphabet::Alphabet;
@@ -39,8 +42,8 @@ enum How {
 
 #[derive(Debug, Clone)]
 struct Classes {
-    /// For each byte the positions that it matches, and all bits of positions not used.
-    bits: [u8; 256],
+    /// For each letter the positions that it matches.
+    bits: Table,
     /// Distances of the positions from the first, in the order of their bits.
     distances: Vec<usize>,
 }
@@ -122,11 +125,10 @@ impl Filter {
                 How::Literal(Box::new(Finder::new(&literal).into_owned()), distance)
             }
             None => {
-                let mut bits = [0_u8; 256];
-                for (byte, bits) in (0..=u8::MAX).zip(&mut bits) {
-                    *bits = !((1_u16 << used.len()) - 1) as u8;
+                let mut bits = [0; 32];
+                for (bits, letter) in bits[1..].iter_mut().zip(b'A'..=b'Z') {
                     for (bit, i) in used.iter().enumerate() {
-                        *bits |= u8::from(run.positions[*i].letters.contains(byte)) << bit;
+                        *bits |= u8::from(run.positions[*i].letters.contains(letter)) << bit;
                     }
                 }
                 How::Classes(Box::new(Classes {
@@ -179,8 +181,8 @@ impl Classes {
     /// Makes `all[i]` 255 where every position matches at its distance from place i.
     fn fill(&self, letters: &[u8], places: usize, buffers: &mut Buffers) {
         let Buffers { bits, all } = buffers;
-        bits.clear();
-        bits.extend(letters.iter().map(|letter| self.bits[usize::from(*letter)]));
+        bits.resize(letters.len(), 0);
+        look_up(&self.bits, letters, bits);
         all.clear();
         all.resize(places, u8::MAX);
         for (bit, distance) in self.distances.iter().enumerate() {
