@@ -21,8 +21,9 @@ pub(crate) const BLOCK: usize = 4_096;
 const WORTH_SHARE: f64 = 0.02;
 /// Further positions are not compared once so few places are left.
 const ENOUGH_SHARE: f64 = 1e-7;
-/// From this length on a literal is looked for by itself.
-const LITERAL: usize = 3;
+/// A literal that is at most this common is looked for by itself: each place where it is found
+/// costs a call.
+const LITERAL_SHARE: f64 = 5e-4;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
@@ -113,13 +114,16 @@ impl Filter {
             .chunk_by(|a, b| a.1.letters.len() == 1 && b.1.letters.len() == 1)
             .filter(|part| part[0].1.letters.len() == 1)
             .max_by_key(|part| part.len())
+            .filter(|part| {
+                let shares = part.iter().map(|(_, position)| share(position));
+                shares.product::<f64>() <= LITERAL_SHARE
+            })
             .map(|part| {
                 let letters = part
                     .iter()
                     .flat_map(|(_, position)| position.letters.iter());
                 (part[0].0, letters.collect::<Vec<u8>>())
-            })
-            .filter(|(_, letters)| letters.len() >= LITERAL);
+            });
         let how = match literal {
             Some((distance, literal)) => {
                 How::Literal(Box::new(Finder::new(&literal).into_owned()), distance)
