@@ -305,6 +305,16 @@ pub enum IndexError {
         /// The most there can be.
         max: usize,
     },
+    /// A column to be searched for words has no index of them.
+    #[error(
+        "column `{column}` of table `{table}` has no text index: build it, or leave the column out"
+    )]
+    NoTextIndex {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// Candidates do not fit together.
     #[error("there must be one vector per distance, all vectors of one length")]
     Candidates,
@@ -357,6 +367,7 @@ impl IndexError {
             | Self::Predicate { .. }
             | Self::Motif(_)
             | Self::Candidates
+            | Self::NoTextIndex { .. }
             | Self::TextQuery { .. }
             | Self::TooFewRows { .. }
             | Self::Divisor { .. }

@@ -3,8 +3,9 @@
 //!
 //! Words are runs of letters and digits, lower-cased, without accents, English stop words left out
 //! and stemmed; so `kinases` finds `kinase`, and `P53_HUMAN` is two words. Several columns are
-//! scored each by itself, and a row's score is its best column's. Rows that no index covers are
-//! read and scored all the same; a column without an index is searched that way as a whole.
+//! scored each by itself, and a row's score is its best column's. Rows that an index does not cover
+//! are read and scored all the same. A column must have an index, though: it says how words are
+//! made, and without one Lance would compare them letter by letter.
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ pub struct TextAnswer {
     pub version: u64,
     /// How many hits were asked for.
     pub k: usize,
-    /// Rows that the index of some searched column does not cover; they were read one by one.
+    /// Rows that the index of some searched column does not cover yet; they were read one by one.
     pub unindexed_rows: u64,
     /// One row per hit, best first, equals by id: the requested columns and `score` (Float32, not
     /// null).
@@ -104,7 +105,7 @@ pub async fn build_text_index(store: &Store, name: &TableName, column: &str) -> 
 /// them are answered is left to Lance.
 ///
 /// # Errors
-/// The request does not fit the table, or reading fails.
+/// The request does not fit the table, a searched column has no text index, or reading fails.
 pub async fn text_search(table: &Table, request: &TextRequest) -> Result<TextAnswer> {
     let query = request.query.trim();
     if query.is_empty() || query.len() > MAX_QUERY {
@@ -121,6 +122,7 @@ pub async fn text_search(table: &Table, request: &TextRequest) -> Result<TextAns
     }
     check_columns(table, &request.search)?;
     let (names, _) = column::projected(table, &request.columns)?;
+    let unindexed_rows = unindexed(table, &request.search).await?;
     let mut wanted = request.k + 1;
     let mut found = loop {
         let found = best(table, request, query, wanted).await?;
@@ -142,7 +144,7 @@ pub async fn text_search(table: &Table, request: &TextRequest) -> Result<TextAns
     Ok(TextAnswer {
         version: table.version(),
         k: request.k,
-        unindexed_rows: unindexed(table, &request.search).await?,
+        unindexed_rows,
         batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?,
     })
 }
@@ -220,11 +222,12 @@ async fn unindexed(table: &Table, columns: &[String]) -> Result<u64> {
     for column in columns {
         let index = indexes
             .iter()
-            .find(|info| info.column == *column && info.kind.eq_ignore_ascii_case("inverted"));
-        most = most.max(match index {
-            Some(info) => info.unindexed_rows,
-            None => table.count_rows(None).await?,
-        });
+            .find(|info| info.column == *column && info.kind.eq_ignore_ascii_case("inverted"))
+            .ok_or_else(|| IndexError::NoTextIndex {
+                table: table.name().to_string(),
+                column: column.clone(),
+            })?;
+        most = most.max(index.unindexed_rows);
     }
     Ok(most)
 }

@@ -133,12 +133,13 @@ impl<const W: usize> Words<W> {
     #[inline(always)]
     fn skip(&self, state: &mut [u64; W]) {
         let mut borrow = false;
-        for i in 0..W {
-            let open = state[i] | self.last[i];
-            let (less, under) = open.overflowing_sub(self.before[i]);
+        let masks = self.optional.iter().zip(&self.before).zip(&self.last);
+        for (word, ((optional, before), last)) in state.iter_mut().zip(masks) {
+            let open = *word | last;
+            let (less, under) = open.overflowing_sub(*before);
             let (less, again) = less.overflowing_sub(u64::from(borrow));
             borrow = under | again;
-            state[i] |= self.optional[i] & (!less ^ open);
+            *word |= optional & (!less ^ open);
         }
     }
 

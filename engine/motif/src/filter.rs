@@ -3,9 +3,12 @@
 //! A run of positions that none may be left out of lies at fixed distances from its first. Of the
 //! run that is rarest by the letters' shares, either the literal in it is looked for, or up to
 //! eight of its positions are compared at all places at once: one table look-up per letter gives a
-//! byte with a bit per position, and bytes at the positions' distances are combined sixteen and
-//! more at a time by what the compiler makes of plain loops.
+//! byte with a bit per position, and bytes at the positions' distances are combined sixteen at a
+//! time by what the compiler makes of plain loops.
 
+mod lookup;
+
+use lookup::{Table, look_up};
 use memchr::memmem::Finder;
 
 use crate::alphabet::Alphabet;
@@ -18,8 +21,9 @@ pub(crate) const BLOCK: usize = 4_096;
 const WORTH_SHARE: f64 = 0.02;
 /// Further positions are not compared once so few places are left.
 const ENOUGH_SHARE: f64 = 1e-7;
-/// From this length on a literal is looked for by itself.
-const LITERAL: usize = 3;
+/// A literal that is at most this common is looked for by itself: each place where it is found
+/// costs a call.
+const LITERAL_SHARE: f64 = 5e-4;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
@@ -39,8 +43,8 @@ enum How {
 
 #[derive(Debug, Clone)]
 struct Classes {
-    /// For each byte the positions that it matches, and all bits of positions not used.
-    bits: [u8; 256],
+    /// For each letter the positions that it matches.
+    bits: Table,
     /// Distances of the positions from the first, in the order of their bits.
     distances: Vec<usize>,
 }
@@ -110,23 +114,25 @@ impl Filter {
             .chunk_by(|a, b| a.1.letters.len() == 1 && b.1.letters.len() == 1)
             .filter(|part| part[0].1.letters.len() == 1)
             .max_by_key(|part| part.len())
+            .filter(|part| {
+                let shares = part.iter().map(|(_, position)| share(position));
+                shares.product::<f64>() <= LITERAL_SHARE
+            })
             .map(|part| {
                 let letters = part
                     .iter()
                     .flat_map(|(_, position)| position.letters.iter());
                 (part[0].0, letters.collect::<Vec<u8>>())
-            })
-            .filter(|(_, letters)| letters.len() >= LITERAL);
+            });
         let how = match literal {
             Some((distance, literal)) => {
                 How::Literal(Box::new(Finder::new(&literal).into_owned()), distance)
             }
             None => {
-                let mut bits = [0_u8; 256];
-                for (byte, bits) in (0..=u8::MAX).zip(&mut bits) {
-                    *bits = !((1_u16 << used.len()) - 1) as u8;
+                let mut bits = [0; 32];
+                for (bits, letter) in bits[1..].iter_mut().zip(b'A'..=b'Z') {
                     for (bit, i) in used.iter().enumerate() {
-                        *bits |= u8::from(run.positions[*i].letters.contains(byte)) << bit;
+                        *bits |= u8::from(run.positions[*i].letters.contains(letter)) << bit;
                     }
                 }
                 How::Classes(Box::new(Classes {
@@ -179,8 +185,8 @@ impl Classes {
     /// Makes `all[i]` 255 where every position matches at its distance from place i.
     fn fill(&self, letters: &[u8], places: usize, buffers: &mut Buffers) {
         let Buffers { bits, all } = buffers;
-        bits.clear();
-        bits.extend(letters.iter().map(|letter| self.bits[usize::from(*letter)]));
+        bits.resize(letters.len(), 0);
+        look_up(&self.bits, letters, bits);
         all.clear();
         all.resize(places, u8::MAX);
         for (bit, distance) in self.distances.iter().enumerate() {

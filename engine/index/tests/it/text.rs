@@ -79,22 +79,30 @@ async fn check(table: &Table) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_are_found_with_and_without_an_index() {
+async fn words_are_found() {
     let fixture = Sequences::new(Kind::Protein).await;
     fixture.load(&enzymes()).await;
-    check(&fixture.table().await).await;
-    for (column, unindexed) in [("description", 6), ("name", 0)] {
+    let request = TextRequest::new("kinase", 3);
+    for column in ["description", "name"] {
+        let error = text_search(&fixture.table().await, &request)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(
+            error.to_string().contains(&format!("`{column}`")),
+            "{error}"
+        );
         build_text_index(&fixture.store, &fixture.name, column)
             .await
             .unwrap();
-        let table = fixture.table().await;
-        let answer = text_search(&table, &TextRequest::new("human", 3))
-            .await
-            .unwrap();
-        assert_eq!(answer.unindexed_rows, unindexed);
-        assert_eq!(answer.version, table.version());
-        check(&table).await;
     }
+    let table = fixture.table().await;
+    let answer = text_search(&table, &request).await.unwrap();
+    assert_eq!(
+        (answer.unindexed_rows, answer.version),
+        (0, table.version())
+    );
+    check(&table).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,9 +167,11 @@ async fn equals_come_by_id() {
         rows.swap(i, source.next() as usize % (i + 1));
     }
     fixture.load(&rows).await;
-    build_text_index(&fixture.store, &fixture.name, "description")
-        .await
-        .unwrap();
+    for column in ["description", "name"] {
+        build_text_index(&fixture.store, &fixture.name, column)
+            .await
+            .unwrap();
+    }
     let table = fixture.table().await;
     let ids = found(&table, "kinase", 5, None).await;
     assert_eq!(ids, ["r0000", "r0001", "r0002", "r0003", "r0004"]);
@@ -201,6 +211,9 @@ async fn vectors_and_words_together() {
     let vectors = clustered(300, 8, 11);
     let mut fixture = Fixture::new(8).await;
     fixture.append(&some(vectors.clone())).await;
+    build_text_index(&fixture.store, &fixture.name, "source")
+        .await
+        .unwrap();
     let table = fixture.table().await;
     let vector = SearchRequest::new(COLUMN, vectors[7].clone(), 20);
     // Nothing is described here; the source is text too, and the same of all rows.
