@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
+pub mod error;
+pub mod make;
+mod named;
+pub mod rows;
+
+pub use error::{GraphError, Result};
+pub use named::Named;

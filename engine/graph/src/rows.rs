@@ -1,0 +1,1 @@
+//! Graphs as rows of the column contract ([`penstock_types::columns`]), and back.
