@@ -147,6 +147,23 @@ impl Graph {
         self.starts.partition_point(|&start| start <= vertex) - 1
     }
 
+    /// The same graph with other numbers for its labels, and no names of them.
+    #[must_use]
+    pub fn relabelled(&self, vertex: impl Fn(u32) -> u32, edge: impl Fn(u32) -> u32) -> Self {
+        let mut graph = self.clone();
+        graph
+            .labels
+            .iter_mut()
+            .for_each(|label| *label = vertex(*label));
+        graph
+            .edge_labels
+            .iter_mut()
+            .for_each(|label| *label = edge(*label));
+        graph.vertex_names = None;
+        graph.edge_names = None;
+        graph
+    }
+
     /// Bytes held, but for names a sum of exact array lengths: 4 (vertices + 1) and 4 per arc for
     /// each direction (an undirected edge is two arcs), 4 per vertex for labels; with edge labels
     /// or attributes 4 more per arc and 4 per edge and column.

@@ -214,6 +214,25 @@ impl Pattern {
         self
     }
 
+    /// The same pattern with other numbers for its labels, and no names of them.
+    #[must_use]
+    pub fn relabelled(&self, vertex: impl Fn(u32) -> u32, edge: impl Fn(u32) -> u32) -> Self {
+        let other = |allowed: &Allowed, number: &dyn Fn(u32) -> u32| match allowed {
+            Allowed::Any => Allowed::Any,
+            Allowed::Only(labels) => Allowed::of(labels.iter().map(|label| number(*label))),
+        };
+        let mut pattern = self.clone();
+        for at in &mut pattern.vertices {
+            at.labels = other(&at.labels, &vertex);
+        }
+        for at in &mut pattern.edges {
+            at.labels = other(&at.labels, &edge);
+        }
+        pattern.vertex_names = None;
+        pattern.edge_names = None;
+        pattern
+    }
+
     /// Whether edges have a direction.
     pub fn is_directed(&self) -> bool {
         self.directed
