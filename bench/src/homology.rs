@@ -173,7 +173,6 @@ fn nearest(vectors: &[f32], rows: usize, count: usize, found: impl Fn(usize, Vec
 
 /// Sixteen sums at once, which the compiler makes vectors of. By index: zipped slices were not
 /// inlined here, and ten times slower.
-#[expect(clippy::needless_range_loop, reason = "zipped slices were not inlined")]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a_chunks, a_tail) = a.as_chunks::<16>();
     let (b_chunks, b_tail) = b.as_chunks::<16>();
