@@ -30,7 +30,7 @@ pub enum Normalise {
 pub struct StructureOptions {
     /// The score to rank by.
     pub rank_by: Normalise,
-    /// The most pairs of residues of two chains that are aligned, at 17 bytes each per thread.
+    /// The most pairs of residues of two chains that are aligned, at 9 bytes each per thread.
     pub most_pairs: u64,
 }
 

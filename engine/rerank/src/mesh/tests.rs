@@ -2,7 +2,7 @@ use penstock_geometry::Transform;
 
 use super::*;
 
-const GO: AtomicBool = AtomicBool::new(false);
+static GO: AtomicBool = AtomicBool::new(false);
 
 /// A box with one corner pulled out, so that no turn maps it onto itself.
 fn solid(size: [f32; 3]) -> (Vec<[f32; 3]>, Vec<[u32; 3]>) {

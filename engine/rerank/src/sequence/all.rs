@@ -33,7 +33,7 @@ impl Default for AllOptions {
 /// counts for both. DNA is aligned on both strands where the options say so.
 ///
 /// `progress` is told the pairs of residues done and how many there are in all, from any thread.
-/// Memory: `keep` hits of 48 bytes per sequence, 8 bytes per candidate, and what
+/// Memory: up to twice `keep` hits of 40 bytes per sequence, 8 bytes per candidate, and what
 /// [`super::memory_bytes`] says.
 ///
 /// # Errors
@@ -90,6 +90,7 @@ pub fn rerank_all<T: AsRef<[u8]> + Sync>(
     for (best, i) in work.best.into_iter().zip(&order) {
         let best = best.into_inner().unwrap_or_default();
         ranked[*i] = best.into_sorted(all.keep);
+        ranked[*i].iter_mut().for_each(|hit| judge.finish(hit));
     }
     Ok(ranked)
 }

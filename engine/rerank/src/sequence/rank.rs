@@ -67,16 +67,22 @@ impl Judge {
         self.statistics.log_space(query, target) + self.log_database
     }
 
+    /// A hit with what ranks it; [`Judge::finish`] adds the rest to those that are kept.
     pub(super) fn judge(&self, target: usize, score: u32, log_space: f64) -> SequenceScore {
-        let log_evalue = log_space - self.statistics.lambda * f64::from(self.counted(score));
         SequenceScore {
             target,
             score,
-            bits: self.statistics.bits(self.counted(score)),
-            evalue: log_evalue.exp(),
-            log_evalue,
+            bits: 0.0,
+            evalue: 0.0,
+            log_evalue: log_space - self.statistics.lambda * f64::from(self.counted(score)),
             reverse: false,
         }
+    }
+
+    /// Bits and E-value.
+    pub(super) fn finish(&self, hit: &mut SequenceScore) {
+        hit.bits = self.statistics.bits(self.counted(hit.score));
+        hit.evalue = hit.log_evalue.exp();
     }
 }
 
@@ -165,5 +171,6 @@ pub fn rerank_sequences<T: AsRef<[u8]> + Sync>(
     }
     let mut ranked: Vec<_> = ranked.into_iter().flatten().collect();
     ranked.sort_unstable_by(SequenceScore::better);
+    ranked.iter_mut().for_each(|hit| judge.finish(hit));
     Ok(ranked)
 }

@@ -130,12 +130,10 @@ impl Scoring {
 }
 
 fn fill(table: &mut [[i8; 32]; 32], triangle: &[i8]) -> &'static [u8] {
-    let mut scores = triangle.iter();
-    for i in 0..blosum::ORDER.len() {
-        for (j, score) in scores.by_ref().take(i + 1).enumerate() {
-            table[i][j] = *score;
-            table[j][i] = *score;
-        }
+    let cells = (0..blosum::ORDER.len()).flat_map(|i| (0..=i).map(move |j| (i, j)));
+    for ((i, j), score) in cells.zip(triangle) {
+        table[i][j] = *score;
+        table[j][i] = *score;
     }
     blosum::ORDER
 }

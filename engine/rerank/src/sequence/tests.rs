@@ -10,7 +10,7 @@ use super::scoring::Scoring;
 use super::*;
 use crate::RerankError;
 
-const GO: AtomicBool = AtomicBool::new(false);
+static GO: AtomicBool = AtomicBool::new(false);
 
 /// Gotoh's recurrences with the whole matrices, as they are printed.
 fn plain(scoring: &Scoring, a: Encoded<'_>, b: Encoded<'_>) -> i64 {
@@ -48,11 +48,10 @@ fn check(options: &SequenceOptions, query: &[u8], targets: &[Vec<u8>]) {
         .collect();
     let mut batch = Batch::default();
     for isa in Isa::all() {
-        let stop = GO;
         let run = Run {
             isa: *isa,
             scoring: &prepared.scoring,
-            stop: &stop,
+            stop: &GO,
         };
         for (targets, expected) in encoded
             .chunks(kernel::width(*isa))
@@ -63,7 +62,7 @@ fn check(options: &SequenceOptions, query: &[u8], targets: &[Vec<u8>]) {
             let scores: Vec<i64> = scores.iter().map(|s| i64::from(*s)).collect();
             assert_eq!(scores, expected, "{isa:?}");
             for (target, score) in targets.iter().zip(expected) {
-                let one = gotoh::score(&prepared.scoring, query.encoded(), *target, &stop);
+                let one = gotoh::score(&prepared.scoring, query.encoded(), *target, &GO);
                 assert_eq!(i64::from(one), *score);
             }
         }

@@ -20,8 +20,8 @@ const TURNS: usize = 20;
 const GAPS: [f64; 2] = [0.6, 0.0];
 /// How much wider than that of the final score the scale of distances is while searching.
 const WIDER: f64 = 0.8;
-/// Fragments are no longer than this, in residues.
-const FRAGMENT: usize = 20;
+/// Lengths of fragments: the most, in residues, and the most as a part of the shorter chain.
+const FRAGMENTS: [(usize, usize); 2] = [(20, 3), (100, 2)];
 
 type Pairs = Vec<(usize, usize)>;
 
@@ -195,7 +195,6 @@ impl Aligner<'_> {
     /// The superposition of two fragments that leads to the best pairs.
     fn by_fragments(&mut self, _: &Kinds, stop: &AtomicBool) -> Pairs {
         let (n, m) = (self.query.len(), self.target.len());
-        let length = FRAGMENT.min(n.min(m) / 3).max(n.min(m).min(5));
         let step = |residues: usize| match residues {
             0..=150 => 15,
             151..=200 => 25,
@@ -203,8 +202,12 @@ impl Aligner<'_> {
             _ => 45,
         };
         let mut best = (Vec::new(), -1.0);
-        for i in (0..=n - length).step_by(step(n).min(n / 3).max(1)) {
-            for j in (0..=m - length).step_by(step(m).min(m / 3).max(1)) {
+        let shorter = n.min(m);
+        for (most, share) in FRAGMENTS {
+            let length = most.min(shorter / share).max(shorter.min(5));
+            let starts = (0..=n - length).step_by(step(n).min(n / 3).max(1));
+            let others = (0..=m - length).step_by(step(m).min(m / 3).max(1));
+            for (i, j) in starts.flat_map(|i| others.clone().map(move |j| (i, j))) {
                 if stop.load(Ordering::Relaxed) {
                     return best.0;
                 }

@@ -4,7 +4,7 @@
 //! doi:10.1016/0022-2836(70)90057-4) with a cost for opening a gap and none for its length; gaps at
 //! the ends are free, as in TM-align.
 
-/// Memory of a pairing: 17 bytes per pair of residues.
+/// Memory of a pairing: 9 bytes per pair of residues.
 #[derive(Debug, Default)]
 pub(super) struct Path {
     /// What pairing two residues is worth, `[first, second]`.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const GO: AtomicBool = AtomicBool::new(false);
+static GO: AtomicBool = AtomicBool::new(false);
 
 /// A chain of helices and strands with turns, so that it has a shape: 3.8 angstrom from residue to
 /// residue, turned by angles that `seed` chooses.
