@@ -55,6 +55,7 @@ pub(crate) fn plain(head: &[u8], name: &str) -> Option<(Format, Kind)> {
         | Format::LegacyVtk
         | Format::Vtu
         | Format::Vtp => Kind::Mesh,
+        Format::Tve | Format::EdgeList | Format::GraphMl | Format::Metis => Kind::Graph,
     };
     Some((format, kind))
 }
@@ -77,6 +78,10 @@ fn of_name(name: &str) -> Option<Format> {
         "vtk" => Format::LegacyVtk,
         "vtu" => Format::Vtu,
         "vtp" => Format::Vtp,
+        "tve" => Format::Tve,
+        "edges" | "edgelist" | "el" => Format::EdgeList,
+        "graphml" => Format::GraphMl,
+        "metis" | "graph" => Format::Metis,
         _ => return None,
     })
 }
@@ -100,7 +105,9 @@ fn of_content(head: &[u8]) -> Option<Format> {
     match trimmed.first()? {
         b'>' => return Some(Format::Fasta),
         b'@' if !is_sam(first) => return Some(Format::Fastq),
+        b'<' if is_graphml(head) => return Some(Format::GraphMl),
         b'<' => return vtk_xml(head),
+        b't' if is_tve(trimmed) => return Some(Format::Tve),
         _ => {}
     }
     if first.starts_with(b"LOCUS  ") {
@@ -220,6 +227,21 @@ fn is_binary_stl(head: &[u8]) -> bool {
             let normal: f32 = numbers.by_ref().take(3).map(|x| x * x).sum();
             (normal < 1.1) && numbers.all(|x| x.is_finite() && (x == 0.0 || x.abs() > 1e-30))
         })
+}
+
+/// `t`, the count of vertices, the count of edges.
+fn is_tve(first: &[u8]) -> bool {
+    let mut words = first
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let is_count = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    words.next() == Some(b"t")
+        && words.next().is_some_and(is_count)
+        && words.next().is_some_and(is_count)
+}
+
+fn is_graphml(head: &[u8]) -> bool {
+    head.windows(8).any(|bytes| bytes == b"<graphml")
 }
 
 /// A sequence of A, C, G, T, U and N is DNA. So is one with other nucleotide codes, if nine letters

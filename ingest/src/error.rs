@@ -61,6 +61,15 @@ pub enum ReadError {
         /// What is there instead.
         found: String,
     },
+    /// The content makes no graph.
+    #[error("{file}")]
+    Graph {
+        /// The file.
+        file: String,
+        /// Where, and why.
+        #[source]
+        source: Box<penstock_graph::GraphError>,
+    },
     /// The compressed data are cut off, damaged or followed by something else.
     #[error("{file}, compressed byte {offset}: damaged {compression} data: {reason}")]
     Compressed {
@@ -161,6 +170,7 @@ impl ReadError {
             Self::Malformed { .. } | Self::Compressed { .. } | Self::Empty { .. } => {
                 ErrorCode::InvalidData
             }
+            Self::Graph { source, .. } => source.code(),
             Self::Limit { .. } => ErrorCode::LimitExceeded,
             Self::OtherKind { .. } => ErrorCode::InvalidArgument,
             Self::Unrecognised { .. } | Self::Unsupported { .. } => ErrorCode::Unsupported,
@@ -175,6 +185,7 @@ impl ReadError {
             Self::Open { file, .. }
             | Self::Io { file, .. }
             | Self::Malformed { file, .. }
+            | Self::Graph { file, .. }
             | Self::Compressed { file, .. }
             | Self::Limit { file, .. }
             | Self::Unrecognised { file, .. }

@@ -38,11 +38,19 @@ pub enum Format {
     Vtu,
     /// VTK XML, polygonal data.
     Vtp,
+    /// Vertices and edges, a line each: `t`, `v`, `e`.
+    Tve,
+    /// A list of edges.
+    EdgeList,
+    /// GraphML.
+    GraphMl,
+    /// METIS.
+    Metis,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Fasta,
         Self::Fastq,
         Self::GenBank,
@@ -55,6 +63,10 @@ impl Format {
         Self::LegacyVtk,
         Self::Vtu,
         Self::Vtp,
+        Self::Tve,
+        Self::EdgeList,
+        Self::GraphMl,
+        Self::Metis,
     ];
 
     /// The name shown to users.
@@ -73,6 +85,10 @@ impl Format {
             Self::LegacyVtk => "legacy VTK",
             Self::Vtu => "VTU",
             Self::Vtp => "VTP",
+            Self::Tve => "t/v/e",
+            Self::EdgeList => "edge list",
+            Self::GraphMl => "GraphML",
+            Self::Metis => "METIS",
         }
     }
 
@@ -90,6 +106,9 @@ impl Format {
             | Self::LegacyVtk
             | Self::Vtu
             | Self::Vtp => matches!(kind, Kind::Mesh),
+            Self::Tve | Self::EdgeList | Self::GraphMl | Self::Metis => {
+                matches!(kind, Kind::Graph)
+            }
         }
     }
 

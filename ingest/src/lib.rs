@@ -9,6 +9,7 @@ mod dna;
 mod error;
 mod fasta;
 mod format;
+mod graph;
 mod input;
 mod letters;
 mod lines;

@@ -95,9 +95,18 @@ fn parse(format: Format, bytes: &[u8], limit: u64) -> Result<Mesh, Fault> {
         Format::Off => off::read(bytes),
         Format::LegacyVtk => vtk::legacy::read(bytes),
         Format::Vtu | Format::Vtp => vtk::xml::read(bytes, limit),
-        Format::Fasta | Format::Fastq | Format::GenBank | Format::Pdb | Format::MmCif => Err(
-            Fault::unsupported(format!("{format} as a mesh"), "load it as what it is"),
-        ),
+        Format::Fasta
+        | Format::Fastq
+        | Format::GenBank
+        | Format::Pdb
+        | Format::MmCif
+        | Format::Tve
+        | Format::EdgeList
+        | Format::GraphMl
+        | Format::Metis => Err(Fault::unsupported(
+            format!("{format} as a mesh"),
+            "load it as what it is",
+        )),
     }
 }
 

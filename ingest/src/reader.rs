@@ -9,6 +9,7 @@ use crate::batch::{Rows, Sink};
 use crate::dna::fastq::Fastq;
 use crate::dna::genbank::GenBank;
 use crate::fasta::Fasta;
+use crate::graph::GraphFile;
 use crate::input::{Input, Member, stem};
 use crate::letters::show_text;
 use crate::lines::Lines;
@@ -172,6 +173,13 @@ impl Reader {
                 id: member.name,
                 data: Some(BufReader::with_capacity(256 << 10, member.data)),
             }),
+            Format::Tve | Format::EdgeList | Format::GraphMl | Format::Metis => {
+                Box::new(GraphFile::new(
+                    format,
+                    stem(&member.name).to_owned(),
+                    BufReader::with_capacity(256 << 10, member.data),
+                ))
+            }
         });
     }
 

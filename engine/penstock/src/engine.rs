@@ -13,6 +13,7 @@ use penstock_store::{
 };
 use penstock_types::{FeatureSpec, Kind, TableName, TagName};
 
+use crate::matching::Hosts;
 use crate::{Error, Task};
 
 /// How an engine is opened.
@@ -26,6 +27,8 @@ pub struct EngineOptions {
     pub encoders: Arc<Registry>,
     /// How much memory indexes may take, and how they are built.
     pub hot: HotOptions,
+    /// Bytes of graphs that stay in memory for the next search; 2 GiB where `None`.
+    pub graph_bytes: Option<u64>,
 }
 
 /// A store with encoders, search, SQL and snapshots. Cheap to clone: clones are one engine.
@@ -36,6 +39,7 @@ pub struct Engine {
     sql_limits: Arc<Limits>,
     registry: Arc<Registry>,
     searcher: Searcher,
+    hosts: Arc<Hosts>,
 }
 
 /// Everything that `describe` tells of one version of a table.
@@ -75,6 +79,7 @@ impl Engine {
             sql_limits: Arc::new(options.sql),
             registry: options.encoders,
             searcher,
+            hosts: Arc::new(Hosts::new(options.graph_bytes)),
         })
     }
 
@@ -94,6 +99,10 @@ impl Engine {
     #[must_use]
     pub fn searcher(&self) -> &Searcher {
         &self.searcher
+    }
+
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     pub(crate) fn planner(&self) -> &Sql {

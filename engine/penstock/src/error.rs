@@ -36,6 +36,33 @@ pub enum Error {
     /// The input of a load failed.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Rows and graphs do not fit together.
+    #[error(transparent)]
+    Graph(#[from] penstock_graph::GraphError),
+    /// A pattern makes no sense, or does not fit the graphs.
+    #[error(transparent)]
+    Pattern(#[from] penstock_pattern::PatternError),
+    /// The table holds no graphs.
+    #[error(
+        "table `{table}` holds {holds} records, and a pattern is looked for in graphs; make a table \
+         of graphs of it with `penstock graph`"
+    )]
+    NoGraphs {
+        /// The table.
+        table: TableName,
+        /// What it holds.
+        holds: Kind,
+    },
+    /// More than is allowed.
+    #[error("{given} {what}; at most {max} are allowed")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        given: u64,
+        /// How much there may be.
+        max: u64,
+    },
     /// The records or the encoder are of another kind than the table.
     #[error("table `{table}` holds {holds}, and this is {given}")]
     KindMismatch {
@@ -209,7 +236,11 @@ impl Error {
             Self::Export(error) => error.code(),
             Self::Embed(error) => error.code(),
             Self::Source(error) => error.code,
-            Self::KindMismatch { .. }
+            Self::Graph(error) => error.code(),
+            Self::TooMuch { .. } => ErrorCode::LimitExceeded,
+            Self::Pattern(_)
+            | Self::NoGraphs { .. }
+            | Self::KindMismatch { .. }
             | Self::NoFeatures { .. }
             | Self::AmbiguousColumn { .. }
             | Self::Dimension { .. }

@@ -8,6 +8,7 @@ mod head;
 mod hot;
 mod load;
 mod maintain;
+mod matching;
 mod parts;
 mod search;
 mod snapshot;
@@ -24,11 +25,13 @@ pub use head::{
 pub use hot::WarmOutcome;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
+pub use matching::{MAX_KEPT, MatchAnswer, MatchRequest, Occurrence};
 pub use parts::item_name;
 pub use search::{SearchAnswer, SearchInput, SearchRequest};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
 
 pub use {
-    penstock_embed as encoding, penstock_export as export, penstock_index as index,
-    penstock_query as query, penstock_store as store, penstock_types as types,
+    penstock_embed as encoding, penstock_export as export, penstock_graph as graph,
+    penstock_index as index, penstock_pattern as pattern, penstock_query as query,
+    penstock_store as store, penstock_types as types,
 };

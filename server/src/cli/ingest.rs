@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
 
-    /// Kind of the data, where the content does not tell: protein, dna or mesh
+    /// Kind of the data, where the content does not tell: protein, dna, mesh or graph
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
 

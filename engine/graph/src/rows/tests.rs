@@ -57,7 +57,11 @@ fn rows(graphs: &[Named]) -> Union {
     // Vertices may come before their graph.
     let mut batches = Vec::new();
     for graph in graphs {
-        batches.extend(write(graph, &origin).unwrap().map(Result::unwrap));
+        batches.extend(
+            write(graph.clone(), origin.clone())
+                .unwrap()
+                .map(Result::unwrap),
+        );
     }
     for batch in batches.iter().rev() {
         reader.push(batch).unwrap();
@@ -136,7 +140,7 @@ fn what_contradicts_itself_is_refused() {
     let mut reader = Reader::default();
     let pushed = both
         .iter()
-        .flat_map(|g| write(g, &origin).unwrap())
+        .flat_map(|g| write(g.clone(), origin.clone()).unwrap())
         .map(|b| reader.push(&b.unwrap()));
     let error = pushed.collect::<crate::Result<Vec<_>>>().unwrap_err();
     assert!(
@@ -144,7 +148,7 @@ fn what_contradicts_itself_is_refused() {
         "{error}"
     );
 
-    let batches: Vec<_> = write(&both[0], &origin)
+    let batches: Vec<_> = write(both[0].clone(), origin)
         .unwrap()
         .map(Result::unwrap)
         .collect();
@@ -174,7 +178,11 @@ fn what_contradicts_itself_is_refused() {
 fn hashes_follow_the_graph() {
     let origin = Origin::default();
     let hash = |named: &Named| {
-        let head = write(named, &origin).unwrap().next().unwrap().unwrap();
+        let head = write(named.clone(), origin.clone())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
         let hashes = head.column_by_name("content_hash").unwrap().clone();
         arrow::array::AsArray::as_fixed_size_binary(&hashes)
             .value(0)

@@ -34,10 +34,10 @@ const BATCH_VERTICES: usize = 16_384;
 /// # Errors
 /// The graph is a union of several, names or positions are not as many as vertices, or there are
 /// more vertices than a list can number.
-pub fn write<'g>(
-    named: &'g Named,
-    origin: &'g Origin,
-) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<'g>> {
+pub fn write(
+    named: Named,
+    origin: Origin,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + 'static> {
     let graph = &named.graph;
     let vertices = graph.vertices();
     let wrong = |what| GraphError::TooLarge {
@@ -76,9 +76,9 @@ pub fn write<'g>(
     Ok(std::iter::once(head).chain(parts))
 }
 
-struct Writer<'g> {
-    named: &'g Named,
-    origin: &'g Origin,
+struct Writer {
+    named: Named,
+    origin: Origin,
     rows: Rows,
 }
 
@@ -145,7 +145,7 @@ fn assemble(common: Vec<ArrayRef>, own: Vec<(&str, ArrayRef)>) -> Result<RecordB
     Ok(RecordBatch::try_new(schema, arrays)?)
 }
 
-impl Writer<'_> {
+impl Writer {
     fn graph(&self) -> &Graph {
         &self.named.graph
     }
@@ -180,7 +180,7 @@ impl Writer<'_> {
             Arc::new(arrow::array::Int64Array::from(vec![count as i64]))
         };
         assemble(
-            common.finish(self.origin),
+            common.finish(&self.origin),
             vec![
                 (columns::DIRECTED, Arc::new(directed.finish())),
                 (columns::VERTEX_COUNT, count(graph.vertices())),
@@ -304,7 +304,7 @@ impl Writer<'_> {
             dominance.append(true);
         }
         assemble(
-            common.finish(self.origin),
+            common.finish(&self.origin),
             vec![
                 (columns::PARENT, Arc::new(parent.finish())),
                 (columns::VERTEX, Arc::new(number.finish())),
