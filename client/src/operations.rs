@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use futures::stream::BoxStream;
 use penstock_openapi::{
     CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
-    Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, PredictRequest, SearchAnswer,
-    SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags,
-    TrainHeadRequest, VerifyRequest, Versions,
+    Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MatchAnswer, MatchRequest,
+    PredictRequest, SearchAnswer, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest,
+    TableDescription, Tables, Tag, Tags, TrainHeadRequest, VerifyRequest, Versions,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -59,6 +59,20 @@ impl Client {
         self.send(async || Ok(self.request(Method::DELETE, &segments)))
             .await?;
         Ok(())
+    }
+
+    /// Where a pattern occurs in the graphs of a table.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn find_pattern(
+        &self,
+        table: impl AsRef<str>,
+        request: &MatchRequest,
+    ) -> Result<MatchAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "match"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
     }
 
     /// The versions of a table.

@@ -6,6 +6,7 @@ pub mod head;
 pub mod ingest;
 pub mod job;
 pub mod maintain;
+pub mod matching;
 pub mod problem;
 pub mod search;
 pub mod service;
@@ -28,6 +29,7 @@ pub use maintain::{
     GcRequest, IndexOutcome, IndexRequest, VerifyProblem, VerifyProblemKind, VerifyReport,
     VerifyReports, VerifyRequest,
 };
+pub use matching::{Match, MatchAnswer, MatchRequest};
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
 pub use search::{FileSearch, Hit, SearchAnswer, SearchRequest};
 pub use service::{Service, Status};

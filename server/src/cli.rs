@@ -21,6 +21,7 @@ mod heads;
 mod help;
 mod index;
 mod ingest;
+mod matching;
 mod openapi;
 mod predict;
 mod progress;
@@ -156,6 +157,7 @@ enum Command {
     Heads(heads::Args),
     Index(index::Args),
     Search(search::Args),
+    Match(matching::Args),
     Sql(sql::Args),
     Tables(tables::Args),
     Describe(describe::Args),
@@ -250,6 +252,7 @@ async fn run(
         Command::Heads(args) => args.run(&context).await?,
         Command::Index(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
+        Command::Match(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,
         Command::Tables(args) => args.run(&context).await?,
         Command::Describe(args) => args.run(&context).await?,

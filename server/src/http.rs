@@ -13,6 +13,7 @@ mod heads;
 mod ingest;
 mod job;
 mod maintain;
+mod matching;
 mod metrics;
 mod observe;
 mod rows;

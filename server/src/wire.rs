@@ -239,6 +239,38 @@ pub fn search_answer(answer: &penstock::SearchAnswer) -> Result<wire::SearchAnsw
     })
 }
 
+/// Where a pattern occurs.
+#[must_use]
+pub fn match_answer(answer: &penstock::MatchAnswer) -> wire::MatchAnswer {
+    use penstock::pattern::Stopped;
+
+    let stopped = answer.stopped.map(|stopped| match stopped {
+        Stopped::Limit => "limit",
+        Stopped::Deadline => "deadline",
+        Stopped::Cancelled => "cancelled",
+    });
+    wire::MatchAnswer {
+        table: answer.table.to_string(),
+        version: answer.version,
+        count: answer.count,
+        complete: answer.complete,
+        stopped: stopped.map(str::to_owned),
+        graphs: answer.graphs,
+        graphs_searched: answer.graphs_searched,
+        candidates: answer.candidates,
+        load_seconds: answer.load_seconds,
+        seconds: answer.seconds,
+        matches: answer
+            .matches
+            .iter()
+            .map(|found| wire::Match {
+                graph: found.graph.clone(),
+                vertices: found.vertices.clone(),
+            })
+            .collect(),
+    }
+}
+
 /// What a deletion did.
 #[must_use]
 pub fn delete_outcome(table: &TableName, outcome: &store::DeleteOutcome) -> wire::DeleteOutcome {

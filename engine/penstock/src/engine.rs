@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use penstock_embed::Registry;
 use penstock_index::{HotOptions, HotTier, Searcher};
-use penstock_query::{Limits, Sql};
+use penstock_query::{Calls, Limits, Sql};
 use penstock_store::{
     CompactOutcome, DeleteOptions, DeleteOutcome, GcOutcome, IndexInfo, Store, StoreOptions, Table,
     TableStats, TableSummary, VerifyReport, VerifyScope, VersionInfo, VersionRef,
@@ -71,15 +71,19 @@ impl Engine {
     pub async fn open(uri: &str, options: EngineOptions) -> Result<Self, Error> {
         let store = Store::open(uri, options.store).await?;
         let searcher = Searcher::new(HotTier::new(options.hot));
-        let search = crate::sql::search_fn(&options.encoders, &searcher);
-        let sql = Sql::new(store.clone(), search)?;
+        let hosts = Arc::new(Hosts::new(options.graph_bytes));
+        let calls = Calls {
+            search: crate::sql::search_fn(&options.encoders, &searcher),
+            find: crate::sql::match_fn(&hosts),
+        };
+        let sql = Sql::new(store.clone(), calls)?;
         Ok(Self {
             store,
             sql,
             sql_limits: Arc::new(options.sql),
             registry: options.encoders,
             searcher,
-            hosts: Arc::new(Hosts::new(options.graph_bytes)),
+            hosts,
         })
     }
 
@@ -101,7 +105,7 @@ impl Engine {
         &self.searcher
     }
 
-    pub(crate) fn hosts(&self) -> &Hosts {
+    pub(crate) fn hosts(&self) -> &Arc<Hosts> {
         &self.hosts
     }
 

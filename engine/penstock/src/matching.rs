@@ -108,102 +108,102 @@ impl Engine {
         task: &Task,
     ) -> Result<MatchAnswer, Error> {
         let table = self.table(&request.table, &request.version).await?;
-        self.match_in(table, request, task).await
+        find_in(self.hosts(), &table, request, task).await
     }
+}
 
-    pub(crate) async fn match_in(
-        &self,
-        table: Table,
-        request: MatchRequest,
-        task: &Task,
-    ) -> Result<MatchAnswer, Error> {
-        if table.kind() != Kind::Graph {
-            return Err(Error::NoGraphs {
-                table: table.name().clone(),
-                holds: table.kind(),
-            });
-        }
-        if request.keep > MAX_KEPT {
-            return Err(Error::TooMuch {
-                what: "matches in an answer",
-                given: request.keep as u64,
-                max: MAX_KEPT as u64,
-            });
-        }
-        let started = Instant::now();
-        let deadline = request.deadline.map(|after| started + after);
-        let mut answer = MatchAnswer {
+/// Finds a pattern in a table that is open already.
+pub(crate) async fn find_in(
+    hosts: &Hosts,
+    table: &Table,
+    request: MatchRequest,
+    task: &Task,
+) -> Result<MatchAnswer, Error> {
+    if table.kind() != Kind::Graph {
+        return Err(Error::NoGraphs {
             table: table.name().clone(),
-            version: table.version(),
-            count: 0,
-            complete: true,
-            stopped: None,
-            graphs: 0,
-            graphs_searched: 0,
-            candidates: 0,
-            load_seconds: 0.0,
-            seconds: 0.0,
-            matches: Vec::new(),
-        };
-        task.progress.set_stage("reading graphs");
-        let plan = self
-            .hosts()
-            .plan(&table, request.graphs.as_deref(), &request.pattern)
-            .await?;
-        answer.graphs = plan.graphs;
-        answer.graphs_searched = plan.searched;
-        let request = Arc::new(MatchRequest {
-            pattern: named(&request.pattern),
-            ..request
+            holds: table.kind(),
         });
-        for (done, shard) in plan.shards.iter().enumerate() {
-            task.progress
-                .set_rows(done as u64, plan.shards.len() as u64);
-            let reading = Instant::now();
-            let ready = task.run(self.hosts().ready(&table, shard)).await??;
-            answer.load_seconds += reading.elapsed().as_secs_f64();
-            task.progress.set_stage("matching");
-            let (asked, cancel) = (Arc::clone(&request), task.cancel.clone());
-            let left = asked.limit.map(|limit| limit - answer.count.min(limit));
-            let keep = asked.keep - answer.matches.len().min(asked.keep);
-            let found = tokio::task::spawn_blocking(move || {
-                let cancelled = || cancel.is_cancelled();
-                let options = MatchOptions {
-                    induced: asked.induced,
-                    limit: left,
-                    deadline,
-                    cancelled: Some(&cancelled),
-                    threads: threads(&ready.host),
-                    keep,
-                    ..MatchOptions::default()
-                };
-                let found = match keep {
-                    0 => ready.host.count(&asked.pattern, &options)?,
-                    _ => ready.host.find(&asked.pattern, &options)?,
-                };
-                let matches: Vec<Occurrence> = found
-                    .matches
-                    .iter()
-                    .map(|vertices| ready.occurrence(vertices))
-                    .collect();
-                Ok::<_, penstock_pattern::PatternError>((found, matches))
-            });
-            let (found, matches) = found.await.map_err(Error::Worker)??;
-            answer.count += found.count;
-            answer.candidates += found.candidates;
-            answer.matches.extend(matches);
-            if found.stopped == Some(Stopped::Cancelled) {
-                return Err(Error::Cancelled);
-            }
-            if !found.complete {
-                answer.complete = false;
-                answer.stopped = found.stopped;
-                break;
-            }
-        }
-        answer.seconds = started.elapsed().as_secs_f64() - answer.load_seconds;
-        Ok(answer)
     }
+    if request.keep > MAX_KEPT {
+        return Err(Error::TooMuch {
+            what: "matches in an answer",
+            given: request.keep as u64,
+            max: MAX_KEPT as u64,
+        });
+    }
+    let started = Instant::now();
+    let deadline = request.deadline.map(|after| started + after);
+    let mut answer = MatchAnswer {
+        table: table.name().clone(),
+        version: table.version(),
+        count: 0,
+        complete: true,
+        stopped: None,
+        graphs: 0,
+        graphs_searched: 0,
+        candidates: 0,
+        load_seconds: 0.0,
+        seconds: 0.0,
+        matches: Vec::new(),
+    };
+    task.progress.set_stage("reading graphs");
+    let plan = hosts
+        .plan(table, request.graphs.as_deref(), &request.pattern)
+        .await?;
+    answer.graphs = plan.graphs;
+    answer.graphs_searched = plan.searched;
+    let request = Arc::new(MatchRequest {
+        pattern: named(&request.pattern),
+        ..request
+    });
+    for (done, shard) in plan.shards.iter().enumerate() {
+        task.progress
+            .set_rows(done as u64, plan.shards.len() as u64);
+        let reading = Instant::now();
+        let ready = task.run(hosts.ready(table, shard)).await??;
+        answer.load_seconds += reading.elapsed().as_secs_f64();
+        task.progress.set_stage("matching");
+        let (asked, cancel) = (Arc::clone(&request), task.cancel.clone());
+        let left = asked.limit.map(|limit| limit - answer.count.min(limit));
+        let keep = asked.keep - answer.matches.len().min(asked.keep);
+        let found = tokio::task::spawn_blocking(move || {
+            let cancelled = || cancel.is_cancelled();
+            let options = MatchOptions {
+                induced: asked.induced,
+                limit: left,
+                deadline,
+                cancelled: Some(&cancelled),
+                threads: threads(&ready.host),
+                keep,
+                ..MatchOptions::default()
+            };
+            let found = match keep {
+                0 => ready.host.count(&asked.pattern, &options)?,
+                _ => ready.host.find(&asked.pattern, &options)?,
+            };
+            let matches: Vec<Occurrence> = found
+                .matches
+                .iter()
+                .map(|vertices| ready.occurrence(vertices))
+                .collect();
+            Ok::<_, penstock_pattern::PatternError>((found, matches))
+        });
+        let (found, matches) = found.await.map_err(Error::Worker)??;
+        answer.count += found.count;
+        answer.candidates += found.candidates;
+        answer.matches.extend(matches);
+        if found.stopped == Some(Stopped::Cancelled) {
+            return Err(Error::Cancelled);
+        }
+        if !found.complete {
+            answer.complete = false;
+            answer.stopped = found.stopped;
+            break;
+        }
+    }
+    answer.seconds = started.elapsed().as_secs_f64() - answer.load_seconds;
+    Ok(answer)
 }
 
 /// The pattern with a name for every label, as the rows of a table have them: a label without a

@@ -2,15 +2,22 @@
 
 use std::sync::Arc;
 
+use arrow::array::builder::{Int32Builder, ListBuilder};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use futures::FutureExt;
 use penstock_embed::Registry;
-use penstock_query::{Answer, Limits, Query, QueryError, SearchFn, VectorSearch};
+use penstock_pattern::Pattern;
+use penstock_pattern::format::{ReadOptions, graphml, json, tve};
+use penstock_query::{
+    Answer, Limits, MatchFn, PatternMatch, Query, QueryError, SearchFn, VectorSearch,
+};
 
 use penstock_index::Searcher;
 
+use crate::matching::{Hosts, find_in};
 use crate::search::search_in;
-use crate::{Engine, Error, SearchInput, SearchRequest};
+use crate::{Engine, Error, MAX_KEPT, MatchRequest, SearchInput, SearchRequest, Task};
 
 /// What `vector_search` calls: the engine's own search.
 pub(crate) fn search_fn(registry: &Arc<Registry>, searcher: &Searcher) -> SearchFn {
@@ -37,6 +44,67 @@ pub(crate) fn search_fn(registry: &Arc<Registry>, searcher: &Searcher) -> Search
             }
         }
         .boxed()
+    })
+}
+
+/// What `match_pattern` calls: the engine's own search for patterns.
+pub(crate) fn match_fn(hosts: &Arc<Hosts>) -> MatchFn {
+    let hosts = Arc::clone(hosts);
+    Arc::new(move |call: PatternMatch| {
+        let hosts = Arc::clone(&hosts);
+        async move {
+            let found = find(&hosts, call).await;
+            found.map_err(|error| QueryError::Search {
+                code: error.code(),
+                source: Box::new(error),
+            })
+        }
+        .boxed()
+    })
+}
+
+async fn find(hosts: &Hosts, call: PatternMatch) -> Result<RecordBatch, Error> {
+    let mut request = MatchRequest::new(call.table.name().clone(), pattern_of(&call.pattern)?);
+    request.limit = call.limit;
+    request.keep = MAX_KEPT;
+    let task = Task::default();
+    // Dropped with the statement: the search then stops.
+    let _stop = task.cancel.clone().drop_guard();
+    let answer = find_in(hosts, &call.table, request, &task).await?;
+    if answer.count > answer.matches.len() as u64 {
+        return Err(Error::TooMuch {
+            what: "matches in one table; give a limit",
+            given: answer.count,
+            max: MAX_KEPT as u64,
+        });
+    }
+    let mut vertices = ListBuilder::new(Int32Builder::new());
+    for found in &answer.matches {
+        for vertex in &found.vertices {
+            vertices.values().append_value(*vertex as i32);
+        }
+        vertices.append(true);
+    }
+    let rows = answer.matches.len() as i64;
+    let graphs = answer.matches.iter().map(|found| found.graph.as_str());
+    let batch = RecordBatch::try_from_iter([
+        (
+            "match",
+            Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef,
+        ),
+        ("graph", Arc::new(StringArray::from_iter_values(graphs))),
+        ("vertices", Arc::new(vertices.finish())),
+    ]);
+    batch.map_err(|error| penstock_graph::GraphError::from(error).into())
+}
+
+/// A pattern as text: JSON, GraphML or t/v/e.
+fn pattern_of(text: &str) -> Result<Pattern, Error> {
+    let options = ReadOptions::default();
+    Ok(match text.trim_start().as_bytes().first() {
+        Some(b'{') => json::read_pattern(text.as_bytes())?,
+        Some(b'<') => graphml::read_pattern(text.as_bytes(), &options)?,
+        _ => tve::read_pattern(text.as_bytes(), &options)?,
     })
 }
 

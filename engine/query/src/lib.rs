@@ -15,4 +15,4 @@ pub use error::{QueryError, Result};
 pub use json::json_rows;
 pub use limits::Limits;
 pub use sql::{Answer, BatchStream, Sql};
-pub use vector_search::{Query, SearchFn, VectorSearch};
+pub use vector_search::{Calls, MatchFn, PatternMatch, Query, SearchFn, VectorSearch};

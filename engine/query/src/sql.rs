@@ -30,7 +30,7 @@ use crate::catalog::{self, CATALOG, Pinned, SCHEMA};
 use crate::guard::{Guard, guarded};
 use crate::limits::{MAX_NESTING, PLANNER_STACK_BYTES};
 use crate::statement::{Parsed, parse};
-use crate::{Limits, QueryError, Result, SearchFn, functions};
+use crate::{Calls, Limits, QueryError, Result, functions};
 
 /// Batches computed ahead of the reader.
 const BATCHES_AHEAD: usize = 2;
@@ -45,7 +45,7 @@ pub struct Sql {
 
 struct Inner {
     store: Store,
-    search: SearchFn,
+    calls: Calls,
     /// Statements run here and nowhere else. `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -96,11 +96,11 @@ struct Planned {
 }
 
 impl Sql {
-    /// SQL over the store. `search` answers `vector_search`.
+    /// SQL over the store. `calls` answer its functions.
     ///
     /// # Errors
     /// The threads cannot be started.
-    pub fn new(store: Store, search: SearchFn) -> Result<Self> {
+    pub fn new(store: Store, calls: Calls) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("penstock-sql")
             .enable_all()
@@ -109,7 +109,7 @@ impl Sql {
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
-                search,
+                calls,
                 runtime: Some(runtime),
             }),
         })
@@ -199,12 +199,12 @@ impl Sql {
         let text = sql.to_owned();
         let parsed = on_large_stack(move || parse(&text)).await?;
         let pinned = catalog::resolve(&self.inner.store, &parsed).await?;
-        let search = Arc::clone(&self.inner.search);
+        let calls = self.inner.calls.clone();
         let runtime = self.runtime()?.clone();
         let limits = limits.clone();
         on_large_stack(move || {
             let memory_bytes = limits.memory_bytes;
-            plan(parsed, pinned, &search, &limits, guard, &runtime)
+            plan(parsed, pinned, &calls, &limits, guard, &runtime)
                 .map_err(|error| QueryError::from_datafusion(error, memory_bytes))
         })
         .await
@@ -231,12 +231,12 @@ async fn on_large_stack<T: Send + 'static>(
 fn plan(
     parsed: Parsed,
     pinned: Pinned,
-    search: &SearchFn,
+    calls: &Calls,
     limits: &Limits,
     guard: Arc<Guard>,
     runtime: &Handle,
 ) -> Result<Planned, DataFusionError> {
-    let state = session(&parsed, &pinned, search, limits)?;
+    let state = session(&parsed, &pinned, calls, limits)?;
     let logical = runtime.block_on(state.statement_to_plan(parsed.statement))?;
     SQLOptions::new()
         .with_allow_ddl(false)
@@ -256,7 +256,7 @@ fn plan(
 fn session(
     parsed: &Parsed,
     pinned: &Pinned,
-    search: &SearchFn,
+    calls: &Calls,
     limits: &Limits,
 ) -> Result<SessionState, DataFusionError> {
     let threads = limits
@@ -291,7 +291,7 @@ fn session(
         .with_default_features()
         .with_catalog_list(pinned.catalogs()?)
         .build();
-    functions::register(&mut state, pinned, search)?;
+    functions::register(&mut state, pinned, calls)?;
     Ok(state)
 }
 

@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use penstock_store::VersionRef;
 
-use crate::functions::{AT, VECTOR_SEARCH};
+use crate::functions::{AT, MATCH_PATTERN, VECTOR_SEARCH};
 use crate::limits::{MAX_BYTES, MAX_COPIES, MAX_DEPTH, MAX_NESTING, MAX_OPERATORS, MAX_RELATIONS};
 use crate::{QueryError, Result};
 
@@ -224,6 +224,18 @@ impl Survey {
                         function: VECTOR_SEARCH,
                         reason: "write vector_search('table', 'column', query, k [, 'predicate'])"
                             .to_owned(),
+                    });
+                };
+                match table.split_once('@') {
+                    Some((table, version)) => (table.to_owned(), version.to_owned()),
+                    None => (table, VersionRef::Latest.to_string()),
+                }
+            }
+            MATCH_PATTERN => {
+                let Some(table) = text(0) else {
+                    return Err(QueryError::Call {
+                        function: MATCH_PATTERN,
+                        reason: "write match_pattern('table', 'pattern' [, limit])".to_owned(),
                     });
                 };
                 match table.split_once('@') {

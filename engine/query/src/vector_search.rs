@@ -1,4 +1,5 @@
-//! What SQL asks of a search. The crate that can encode text and search vectors injects the answer.
+//! What SQL asks of a search. The crate that can encode text, search vectors and match patterns
+//! injects the answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,3 +54,39 @@ impl fmt::Debug for VectorSearch {
 /// Searches, and answers the requested columns and `distance`, nearest first.
 pub type SearchFn =
     Arc<dyn Fn(VectorSearch) -> BoxFuture<'static, Result<RecordBatch>> + Send + Sync>;
+
+/// One call of `match_pattern`.
+#[derive(Clone)]
+pub struct PatternMatch {
+    /// The table of graphs, at the version that the statement sees.
+    pub table: Table,
+    /// The pattern, as text.
+    pub pattern: String,
+    /// How many matches are wanted.
+    pub limit: Option<u64>,
+}
+
+impl fmt::Debug for PatternMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PatternMatch")
+            .field("table", &self.table.name().as_str())
+            .field("version", &self.table.version())
+            .field("pattern", &self.pattern)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
+
+/// Finds a pattern, and answers `match` (Int64), `graph` (Utf8) and `vertices` (List of Int32), none
+/// of them null.
+pub type MatchFn =
+    Arc<dyn Fn(PatternMatch) -> BoxFuture<'static, Result<RecordBatch>> + Send + Sync>;
+
+/// What the functions of SQL call.
+#[derive(Clone)]
+pub struct Calls {
+    /// What `vector_search` calls.
+    pub search: SearchFn,
+    /// What `match_pattern` calls.
+    pub find: MatchFn,
+}

@@ -22,6 +22,7 @@ Load
 Ask
   predict    Predict secondary structure with a head
   search     Find the nearest rows to an id, a sequence, a file or a vector
+  match      Find a pattern, exactly, in the graphs of a table
   sql        Run a read-only SQL query over all tables
   tables     List the tables
   describe   Show columns, features, indexes and sizes of a table
@@ -83,6 +84,17 @@ Environment:
   AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL
                                     access to an s3:// store
   NO_COLOR                          no colours, when set";
+
+pub(super) const MATCH: &str = "Examples:
+  penstock ingest hprd HPRD.graph
+  penstock match hprd --pattern query.graph --count
+  penstock match contacts --pattern triad.json --limit 100 --deadline 10 --json
+
+A pattern in JSON; a label may be a name, a list of names or \"*\":
+  {\"vertices\": [{\"label\": \"HIS\"}, {\"label\": [\"ASP\", \"GLU\"]}, {\"label\": \"SER\"}],
+   \"edges\": [{\"from\": 0, \"to\": 1,
+              \"near\": [{\"attribute\": \"distance\", \"value\": 6.5, \"tolerance\": 1}]},
+             {\"from\": 0, \"to\": 2}]}";
 
 pub(super) const TABLES: &str = "Examples:
   penstock tables

@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, embed, encoders, heads, ingest, job, maintain, observe, search, service,
-    snapshots, sql, tables, zarr,
+    State, arrays, embed, encoders, heads, ingest, job, maintain, matching, observe, search,
+    service, snapshots, sql, tables, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -50,6 +50,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(ingest::routes())
         .merge(maintain::routes())
         .merge(search::routes())
+        .merge(matching::routes())
         .merge(sql::routes())
         .merge(encoders::routes())
         .merge(embed::routes())

@@ -3,24 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-    SendableRecordBatchStream,
-};
+use datafusion::physical_plan::ExecutionPlan;
 use penstock_store::{Table, VersionRef};
 use penstock_types::columns::ID;
 
+use super::answer::AnswerExec;
 use super::{AT, VECTOR_SEARCH};
 use crate::catalog::Pinned;
 use crate::{Query, QueryError, SearchFn, VectorSearch};
@@ -28,21 +22,21 @@ use crate::{Query, QueryError, SearchFn, VectorSearch};
 /// The column that a search adds.
 const DISTANCE: &str = "distance";
 
-fn wrong(function: &'static str, reason: impl Into<String>) -> QueryError {
+pub(super) fn wrong(function: &'static str, reason: impl Into<String>) -> QueryError {
     QueryError::Call {
         function,
         reason: reason.into(),
     }
 }
 
-fn text(expr: &Expr) -> Option<&str> {
+pub(super) fn text(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Literal(value, _) => value.try_as_str().flatten(),
         _ => None,
     }
 }
 
-fn number(expr: &Expr) -> Option<u64> {
+pub(super) fn number(expr: &Expr) -> Option<u64> {
     match expr {
         Expr::Literal(value, _) => match value.cast_to(&DataType::UInt64) {
             Ok(ScalarValue::UInt64(number)) => number,
@@ -245,96 +239,15 @@ impl TableProvider for SearchTable {
         if call.columns.is_empty() {
             call.columns.push(ID.to_owned());
         }
-        Ok(Arc::new(SearchExec {
-            properties: Arc::new(PlanProperties::new(
-                EquivalenceProperties::new(schema),
-                Partitioning::UnknownPartitioning(1),
-                EmissionType::Final,
-                Boundedness::Bounded,
-            )),
-            search: Arc::clone(&self.search),
-            call,
-        }))
+        let (search, what) = (Arc::clone(&self.search), format!("{call:?}"));
+        let answer = Arc::new(move || (search)(call.clone()));
+        Ok(Arc::new(AnswerExec::new(
+            "SearchExec",
+            what,
+            schema,
+            answer,
+        )))
     }
-}
-
-/// Runs the search once.
-struct SearchExec {
-    properties: Arc<PlanProperties>,
-    search: SearchFn,
-    call: VectorSearch,
-}
-
-impl fmt::Debug for SearchExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.call.fmt(f)
-    }
-}
-
-impl DisplayAs for SearchExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "SearchExec: column={}, k={}",
-            self.call.column, self.call.k
-        )
-    }
-}
-
-impl ExecutionPlan for SearchExec {
-    fn name(&self) -> &str {
-        "SearchExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        _children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(
-        &self,
-        _partition: usize,
-        _context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let found = (self.search)(self.call.clone());
-        let schema = self.schema();
-        let aligned = Arc::clone(&schema);
-        let batches = futures::stream::once(async move {
-            let batch = found.await?;
-            align(&batch, &aligned)
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
-    }
-}
-
-/// The batch with the columns that the plan asked for, in its order.
-fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            batch
-                .column_by_name(field.name())
-                .cloned()
-                .ok_or_else(|| QueryError::engine("a search left out a column"))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        Arc::clone(schema),
-        columns,
-        &options,
-    )?)
 }
 
 #[cfg(test)]

@@ -288,3 +288,29 @@ async fn mistakes_are_explained() {
         }
     }
 }
+
+#[tokio::test]
+async fn match_pattern_is_a_table() {
+    let fixture = Fixture::new().await;
+    let rows = fixture
+        .rows("SELECT match, graph, vertices[1] AS first FROM match_pattern('genes', 'abc') ORDER BY match DESC")
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[0]["match"], 2);
+    assert_eq!((rows[0]["graph"].as_str(), rows[0]["first"].as_i64()), (Some("abc"), Some(2)));
+    // A limit of the statement reaches the search; so does one in the call.
+    for sql in [
+        "SELECT graph FROM match_pattern('genes', 'abc') LIMIT 2",
+        "SELECT graph FROM MATCH_PATTERN('genes@gold', 'abc', 2)",
+    ] {
+        assert_eq!(fixture.rows(sql).await.unwrap().len(), 2, "{sql}");
+    }
+    for sql in [
+        "SELECT * FROM match_pattern('nobody', 'abc')",
+        "SELECT * FROM match_pattern('genes')",
+        "SELECT * FROM match_pattern('genes', 3)",
+    ] {
+        assert!(fixture.rows(sql).await.is_err(), "{sql}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::builder::{Int32Builder, ListBuilder};
 use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, FixedSizeListArray, Float64Array, Int64Array,
     LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
@@ -10,7 +11,9 @@ use arrow::array::{
 use arrow::datatypes::{Float32Type, Schema, SchemaRef};
 use futures::{FutureExt, TryStreamExt};
 use penstock_index::{SearchRequest, search};
-use penstock_query::{Limits, Query, QueryError, SearchFn, Sql, VectorSearch, json_rows};
+use penstock_query::{
+    Calls, Limits, PatternMatch, Query, QueryError, SearchFn, Sql, VectorSearch, json_rows,
+};
 use penstock_store::{LoadOptions, Store, StoreOptions, VersionRef};
 use penstock_types::content::Payload;
 use penstock_types::{DType, Dim, FeatureSpec, Kind, Pooling, TableName, TagName, columns};
@@ -120,7 +123,7 @@ impl Fixture {
         load(&genes, ROWS, 1).await;
         load(&TableName::new("Mixed-Case").unwrap(), 0, 3).await;
         Self {
-            sql: Sql::new(store.clone(), search_fn()).unwrap(),
+            sql: Sql::new(store.clone(), calls()).unwrap(),
             store,
             first,
             _folder: folder,
@@ -143,6 +146,32 @@ impl Fixture {
             .flat_map(|batch| json_rows(batch).unwrap())
             .map(Value::Object)
             .collect())
+    }
+}
+
+fn calls() -> Calls {
+    Calls {
+        search: search_fn(),
+        find: Arc::new(|call: PatternMatch| {
+            async move {
+                // A stand-in that tells what it was asked: the matcher has tests of its own.
+                let mut vertices = ListBuilder::new(Int32Builder::new());
+                let rows = call.limit.unwrap_or(3).min(3);
+                for row in 0..rows {
+                    vertices.values().append_value(row as i32);
+                    vertices.append(true);
+                }
+                let graphs = (0..rows).map(|_| call.pattern.as_str());
+                let rows = Int64Array::from_iter_values(0..rows as i64);
+                let batch = RecordBatch::try_from_iter([
+                    ("match", Arc::new(rows) as ArrayRef),
+                    ("graph", Arc::new(StringArray::from_iter_values(graphs))),
+                    ("vertices", Arc::new(vertices.finish())),
+                ]);
+                Ok(batch.unwrap())
+            }
+            .boxed()
+        }),
     }
 }
 
