@@ -9,10 +9,12 @@ use anyhow::Result;
 use penstock_hnsw::scan::{ScanOptions, nearest};
 use penstock_hnsw::{Batch, BatchOptions, Control, Filter, Hit, Hnsw, Options, cost};
 use penstock_types::Metric;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 use crate::embed::REFERENCE;
 use crate::machine::table;
-use crate::vectors::{Clustered, clustered};
+use crate::vectors::{CENTRES, Clustered, clustered};
 
 const QUERIES: usize = 2_000;
 const K: usize = 10;
@@ -201,13 +203,15 @@ pub(crate) fn filters(shape: &Shape) -> Result<()> {
     let data = clustered(shape.rows, 200, shape.dim, shape.seed);
     let (index, _) = build(&data, shape.dim)?;
     let mut lines = Vec::new();
-    // A number of a row, or of a centre, that says below which shares it is allowed.
-    let chance = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+    // Numbers from 0 to 1 of rows, or of centres, that are allowed below a share.
+    let mut random = ChaCha8Rng::seed_from_u64(shape.seed + 1);
+    let chances: Vec<f64> = (0..shape.rows.max(CENTRES))
+        .map(|_| random.random())
+        .collect();
     for share in [0.5, 0.1, 0.01, 0.001] {
-        let bound = (share * (1_u64 << 20) as f64) as u64;
         for whole in [false, true] {
             let filter = Filter::new(shape.rows, |row| {
-                chance(if whole { data.centre_of[row] } else { row }) < bound
+                chances[if whole { data.centre_of[row] } else { row }] < share
             });
             let allowed: Vec<u32> = filter.iter().collect();
             let some: Vec<f32> = allowed

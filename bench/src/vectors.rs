@@ -4,7 +4,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 /// Centres of a set.
-const CENTRES: usize = 2_000;
+pub(crate) const CENTRES: usize = 2_000;
 
 /// Standard deviation around a centre; that of the centres is 1.
 const SPREAD: f32 = 0.5;

@@ -111,6 +111,11 @@ const IN_USE: f64 = 0.65;
 /// Allowed neighbours that an expansion takes at the most, in slots of a list.
 pub(crate) const WIDTH: usize = 1;
 
+/// Times `ef` that the pool of a filtered walk holds. Where whole clusters are allowed, the nearest
+/// lie in several clusters far from the query: on 200,000 clustered vectors of 128 numbers, with
+/// 5 to 50 % allowed and `ef` 64, recall@10 was 0.92 with a pool of 64 and 0.97 with one of 128.
+pub(crate) const POOL: usize = 2;
+
 /// Estimates what a search over `allowed` of `rows` rows costs with a pool of `ef` candidates.
 #[must_use]
 pub fn cost(rows: usize, dim: usize, edges: usize, allowed: usize, ef: usize) -> Cost {
@@ -129,7 +134,7 @@ pub fn cost(rows: usize, dim: usize, edges: usize, allowed: usize, ef: usize) ->
         f64::INFINITY
     } else {
         let found = (near + far).min((2 * edges * WIDTH) as f64) / 2.0;
-        ef as f64 * (list * (1.0 + links * (1.0 - share)) + found * code)
+        (POOL * ef) as f64 * (list * (1.0 + links * (1.0 - share)) + found * code)
     };
     let way = match (walk < scan, share == 1.0) {
         (false, _) => Way::Scan,

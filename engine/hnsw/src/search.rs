@@ -8,7 +8,7 @@ use penstock_types::Metric;
 
 use crate::codes::{Probe, normalise, vector_stride};
 use crate::error::{HnswError, Result};
-use crate::filter::{Filter, Way, cost};
+use crate::filter::{Filter, POOL, Way, cost};
 use crate::index::Hnsw;
 use crate::memory::LINE;
 use crate::options::within;
@@ -45,7 +45,8 @@ pub struct Found<'s> {
 pub const MAX_EF: usize = 65_536;
 
 impl Hnsw {
-    /// The `k` rows nearest to `query`, `f32[dim]`, of a pool of `ef` (at least `k` is taken).
+    /// The `k` rows nearest to `query`, `f32[dim]`, of a pool of `ef` (at least `k` is taken; with a
+    /// filter, twice as many).
     ///
     /// Where the walk comes to fewer rows than there are, or `ef` is no less than the allowed rows,
     /// every allowed row is compared instead. Nothing is allocated once `scratch` has served.
@@ -127,7 +128,7 @@ impl Hnsw {
         }
         let mut compared = match (way, filter) {
             (Way::FilteredWalk, Some(filter)) => {
-                filtered::run(self.isa, self, k, ef, filter, scratch)
+                filtered::run(self.isa, self, k, POOL * ef, filter, scratch)
             }
             (Way::Walk, None) => plain(self.isa, self, k, ef, scratch),
             _ => 0,
