@@ -1,12 +1,13 @@
 //! What can go wrong between graphs and rows.
 
+use penstock_geometry::GeometryError;
 use penstock_pattern::PatternError;
 use penstock_types::ErrorCode;
 
 /// Shorthand of this crate.
 pub type Result<T, E = GraphError> = std::result::Result<T, E>;
 
-/// Why no graph came of rows, or no rows of a graph.
+/// Why no graph came of rows, no rows of a graph, or no motif could be sought.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
@@ -41,6 +42,55 @@ pub enum GraphError {
         /// What there is too much of.
         what: &'static str,
     },
+    /// An option out of bounds.
+    #[error("option `{option}` must be {wanted}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// A selection of residues that cannot be read.
+    #[error("byte {byte} of the selection: {wanted} is wanted")]
+    Selection {
+        /// The offset, from 0.
+        byte: usize,
+        /// What should stand there.
+        wanted: &'static str,
+    },
+    /// A selection names what the graph lacks.
+    #[error("graph `{graph}` has no residue `{residue}`")]
+    NoResidue {
+        /// Which graph.
+        graph: String,
+        /// The residue, such as `A:45`.
+        residue: String,
+    },
+    /// A motif cannot be made of these vertices.
+    #[error("vertex {vertex} of graph `{graph}` {problem}")]
+    Motif {
+        /// Which graph.
+        graph: String,
+        /// The vertex.
+        vertex: u32,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// A motif is no pattern, or has too many points.
+    #[error("the motif is no pattern")]
+    Pattern(#[from] PatternError),
+    /// Points could not be superposed.
+    #[error("graph `{graph}` has points that cannot be superposed")]
+    Superposition {
+        /// Which graph.
+        graph: String,
+        /// Why not.
+        #[source]
+        source: GeometryError,
+    },
+    /// The caller did not want it any more.
+    #[error("cancelled")]
+    Cancelled,
     /// Arrow could not assemble the rows.
     #[error("assembling rows failed")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -52,6 +102,13 @@ impl GraphError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Graph { .. } | Self::Row { .. } | Self::Column { .. } => ErrorCode::InvalidData,
+            Self::Superposition { .. } => ErrorCode::InvalidData,
+            Self::Option { .. }
+            | Self::Selection { .. }
+            | Self::Motif { .. }
+            | Self::Pattern(_) => ErrorCode::InvalidArgument,
+            Self::NoResidue { .. } => ErrorCode::NotFound,
+            Self::Cancelled => ErrorCode::Cancelled,
             Self::TooLarge { .. } => ErrorCode::LimitExceeded,
             Self::Arrow(_) => ErrorCode::Internal,
         }

@@ -3,8 +3,10 @@
 
 pub mod error;
 pub mod make;
+pub mod motif;
 mod named;
 pub mod rows;
+mod space;
 
 pub use error::{GraphError, Result};
 pub use named::Named;
