@@ -121,7 +121,20 @@ impl Engine {
             .store()
             .table_at(&request.table, &request.version)
             .await?;
+        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        self.recall_of(&request.table, &column).await?;
         search_in(self.registry(), self.searcher(), &table, request).await
+    }
+
+    /// Reads what was measured of a column's indexes, for the choice of the effort.
+    async fn recall_of(&self, table: &TableName, column: &str) -> Result<(), Error> {
+        let recalls = self.searcher().recalls();
+        for tier in [Tier::Hot, Tier::Cold] {
+            recalls
+                .load(self.store().objects(), table, column, tier)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The nearest rows of many vectors, which share all else; `request.input` is not looked at.
@@ -136,6 +149,7 @@ impl Engine {
     ) -> Result<ManyAnswer, Error> {
         let table = self.table(&request.table, &request.version).await?;
         let (column, _) = feature_column(&table, request.column.as_deref())?;
+        self.recall_of(&request.table, &column).await?;
         let many = ManyRequest {
             shared: index_request(&table, column, Vec::new(), &request),
             vectors,

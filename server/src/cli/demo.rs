@@ -198,7 +198,7 @@ impl Tour<'_> {
         let mut request = SearchRequest::new(table_name(name)?, input);
         request.k = k;
         let answer = self.engine.search(request).await?;
-        let answer = wire::search_answer(&answer).map_err(CliError::Arrow)?;
+        let answer = wire::search_answer(&answer, false).map_err(CliError::Arrow)?;
         let shown = search::hits(self.ui(), &answer);
         self.step(
             &format!("search {name} {arguments} -k {k}"),

@@ -1,8 +1,9 @@
 //! What `/metrics` counts.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use penstock::index::Searcher;
 use penstock_openapi::JobState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +31,11 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tier {
+    tier: &'static str,
+}
+
 /// Upper bounds of the latency buckets, in seconds.
 const LATENCIES: [f64; 14] = [
     0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
@@ -44,6 +50,7 @@ pub(super) struct Metrics {
     sent: Counter,
     ingested: Counter,
     jobs: Family<State, Gauge>,
+    searches: Family<Tier, Counter>,
     _started: Gauge<f64, AtomicU64>,
 }
 
@@ -55,7 +62,7 @@ impl Metrics {
             Family::new_with_constructor((|| Histogram::new(LATENCIES)) as fn() -> Histogram);
         let (in_flight, sent, ingested) =
             (Gauge::default(), Counter::default(), Counter::default());
-        let jobs = Family::default();
+        let (jobs, searches) = (Family::default(), Family::default());
         let started = Gauge::<f64, AtomicU64>::default();
         started.set(chrono::Utc::now().timestamp_millis() as f64 / 1000.0);
         registry.register("http_requests", "Requests answered", requests.clone());
@@ -82,6 +89,11 @@ impl Metrics {
             ingested.clone(),
         );
         registry.register("jobs", "Jobs remembered, by state", jobs.clone());
+        registry.register(
+            "searches",
+            "Vectors searched for, by where candidates came from",
+            searches.clone(),
+        );
         registry.register_with_unit(
             "start_time",
             "When the server started, since 1970",
@@ -96,6 +108,7 @@ impl Metrics {
             sent,
             ingested,
             jobs,
+            searches,
             _started: started,
         }
     }
@@ -127,7 +140,15 @@ impl Metrics {
     }
 
     /// The counters in the text format of OpenMetrics.
-    pub(super) fn encode(&self, jobs: &Jobs) -> Result<String, std::fmt::Error> {
+    pub(super) fn encode(&self, jobs: &Jobs, searcher: &Searcher) -> Result<String, std::fmt::Error> {
+        for (tier, count) in searcher.answered() {
+            let labels = Tier {
+                tier: tier.as_str(),
+            };
+            let counter = self.searches.get_or_create(&labels);
+            // The searcher counts, as not every search comes over HTTP.
+            counter.inner().store(count, Ordering::Relaxed);
+        }
         for (state, name) in [
             (JobState::Queued, "queued"),
             (JobState::Running, "running"),

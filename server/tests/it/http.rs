@@ -8,6 +8,7 @@ mod errors;
 mod heads;
 mod jobs;
 mod path;
+mod search;
 mod server;
 
 use std::path::{Path, PathBuf};
