@@ -6,7 +6,7 @@ use futures::stream::BoxStream;
 use penstock_openapi::{
     CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
     Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, PredictRequest, SearchAnswer,
-    SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags,
+    SearchBatchAnswer, SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags,
     TrainHeadRequest, VerifyRequest, Versions,
 };
 use reqwest::Method;
@@ -246,6 +246,20 @@ impl Client {
             Ok(request.body(form.body().await?))
         };
         self.read(self.send(make).await?).await
+    }
+
+    /// The rows nearest to each of many vectors.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn search_batch(
+        &self,
+        table: impl AsRef<str>,
+        request: &SearchBatchRequest,
+    ) -> Result<SearchBatchAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "search-batch"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
     }
 
     /// The rows of a statement: the bytes of a JSON array of objects, as they come.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod batch;
 pub mod encoder;
 pub mod head;
 pub mod ingest;
@@ -13,6 +14,7 @@ pub mod snapshot;
 pub mod sql;
 pub mod table;
 
+pub use batch::{SearchBatchAnswer, SearchBatchParams, SearchBatchRequest};
 pub use encoder::{
     EmbedAnswer, EmbedContacts, EmbedRequest, EmbedSequence, EmbedUpload, EmbedVector,
     EncodeOutcome, EncodeRequest, Encoder, Encoders, VectorForm,

@@ -5,6 +5,7 @@
 
 mod app;
 mod arrays;
+mod batch;
 mod conditional;
 mod embed;
 mod encoders;

@@ -1,5 +1,6 @@
 //! Engine types to wire types: the only place where the two meet.
 
+mod batch;
 mod head;
 mod search;
 
@@ -20,6 +21,7 @@ use penstock_types::{FeatureSpec, TableName};
 use serde_json::{Map, Value};
 
 use crate::load::Loaded;
+pub use batch::{batch_answer, batch_of_params, batch_request};
 pub use head::{head, head_options, head_options_of};
 pub use search::{SearchFault, search_answer, search_input, search_request};
 

@@ -138,17 +138,25 @@ impl Engine {
     }
 
     /// The nearest rows of many vectors, which share all else; `request.input` is not looked at.
-    /// `vectors` is `f32[queries, dim]`, row after row.
+    /// `vectors` is `f32[queries, dim]`, row after row; `dim` must be the column's.
     ///
     /// # Errors
     /// As [`Engine::search`]; an error of a vector says which.
     pub async fn search_many(
         &self,
         request: SearchRequest,
+        dim: usize,
         vectors: Vec<f32>,
     ) -> Result<ManyAnswer, Error> {
         let table = self.table(&request.table, &request.version).await?;
-        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        let (column, spec) = feature_column(&table, request.column.as_deref())?;
+        if dim != spec.dim.get() {
+            return Err(Error::Dimension {
+                column,
+                given: dim,
+                dim: spec.dim,
+            });
+        }
         self.recall_of(&request.table, &column).await?;
         let many = ManyRequest {
             shared: index_request(&table, column, Vec::new(), &request),

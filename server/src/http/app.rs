@@ -21,7 +21,7 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, embed, encoders, heads, ingest, job, maintain, observe, search, service,
+    State, arrays, batch, embed, encoders, heads, ingest, job, maintain, observe, search, service,
     snapshots, sql, tables, zarr,
 };
 
@@ -50,6 +50,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(ingest::routes())
         .merge(maintain::routes())
         .merge(search::routes())
+        .merge(batch::routes())
         .merge(sql::routes())
         .merge(encoders::routes())
         .merge(embed::routes())

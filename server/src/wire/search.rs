@@ -115,7 +115,7 @@ pub fn search_answer(
     })
 }
 
-fn hit(mut columns: Map<String, Value>) -> wire::Hit {
+pub(super) fn hit(mut columns: Map<String, Value>) -> wire::Hit {
     let id = match columns.remove(columns::ID) {
         Some(Value::String(id)) => id,
         _ => String::new(),
@@ -129,7 +129,7 @@ fn hit(mut columns: Map<String, Value>) -> wire::Hit {
     }
 }
 
-fn plan(plan: &Plan) -> wire::SearchPlan {
+pub(super) fn plan(plan: &Plan) -> wire::SearchPlan {
     let count = |number: Option<usize>| number.map(|number| number as u64);
     wire::SearchPlan {
         tier: plan.tier.to_string(),

@@ -1,6 +1,7 @@
 //! The REST interface: the real service on a free port over a store in a temporary folder.
 
 mod arrays;
+mod batch;
 mod client;
 mod document;
 mod embed;
