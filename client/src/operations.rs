@@ -3,12 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use futures::stream::BoxStream;
-use penstock_openapi::{
-    CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
-    Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, PredictRequest, SearchAnswer,
-    SearchBatchAnswer, SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags,
-    TrainHeadRequest, VerifyRequest, Versions,
-};
+use penstock_openapi::{CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MeasureRequest, PredictRequest, SearchAnswer, SearchBatchAnswer, SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags, TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use uuid::Uuid;
@@ -159,6 +154,50 @@ impl Client {
         let segments = ["v1", "tables", table.as_ref(), "index"];
         self.json(Method::POST, &segments, Some(request), Some(&new_key()))
             .await
+    }
+
+    /// Brings the index of a column into the server's memory.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn warm(&self, table: impl AsRef<str>, request: &WarmRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "warm"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
+    }
+
+    /// Lets the indexes of a table, or of one of its columns, go from the server's memory.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn cool(&self, table: impl AsRef<str>, column: Option<&str>) -> Result<CoolOutcome> {
+        let segments = ["v1", "tables", table.as_ref(), "warm"];
+        let make = async || {
+            let request = self.request(Method::DELETE, &segments);
+            Ok(match column {
+                Some(column) => request.query(&[("column", column)]),
+                None => request,
+            })
+        };
+        self.read(self.send(make).await?).await
+    }
+
+    /// Measures the indexes of a column, or sets the recall that its searches aim at, or both.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn measure(&self, table: impl AsRef<str>, request: &MeasureRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "measure"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
+    }
+
+    /// The vector indexes of all tables, in memory and on the disk.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn indexes(&self) -> Result<VectorIndexes> {
+        self.get(&["v1", "indexes"], &[]).await
     }
 
     /// Merges small data files of a table, or of all.

@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod encoder;
 pub mod head;
+pub mod hot;
 pub mod ingest;
 pub mod job;
 pub mod maintain;
@@ -22,6 +23,10 @@ pub use encoder::{
 pub use head::{
     Head, HeadClass, HeadEpoch, HeadLabels, HeadLineage, HeadMetrics, HeadOptions, HeadRows,
     HeadSplit, Heads, PredictAnswer, PredictRequest, Prediction, TrainHeadRequest,
+};
+pub use hot::{
+    CoolOutcome, CoolParams, MeasureRequest, MeasuredRecall, RecallPoint, VectorIndex,
+    VectorIndexes, WarmOutcome, WarmRequest, Warmed,
 };
 pub use ingest::{IngestParams, IngestResult, IngestUpload, Skipped, Warning};
 pub use job::{Job, JobKind, JobParams, JobProgress, JobState, Jobs};

@@ -21,6 +21,7 @@ mod heads;
 mod help;
 mod index;
 mod ingest;
+mod measure;
 mod openapi;
 mod predict;
 mod progress;
@@ -28,6 +29,7 @@ mod remote;
 mod rows;
 mod search;
 mod serve;
+mod size;
 mod snapshot;
 mod sql;
 mod table;
@@ -38,6 +40,7 @@ mod train_head;
 mod ui;
 mod verify;
 mod versions;
+mod warm;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -155,6 +158,7 @@ enum Command {
     Predict(predict::Args),
     Heads(heads::Args),
     Index(index::Args),
+    Warm(warm::Args),
     Search(search::Args),
     Sql(sql::Args),
     Tables(tables::Args),
@@ -249,6 +253,7 @@ async fn run(
         Command::Predict(args) => args.run(&context).await?,
         Command::Heads(args) => args.run(&context).await?,
         Command::Index(args) => args.run(&context).await?,
+        Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,
         Command::Tables(args) => args.run(&context).await?,

@@ -24,6 +24,7 @@ mod snapshots;
 mod sql;
 mod tables;
 mod upload;
+mod warm;
 mod zarr;
 
 use std::num::NonZeroUsize;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod head;
+mod indexes;
 mod search;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use serde_json::{Map, Value};
 use crate::load::Loaded;
 pub use batch::{batch_answer, batch_of_params, batch_request};
 pub use head::{head, head_options, head_options_of};
+pub use indexes::{vector_indexes, warm_outcome};
 pub use search::{SearchFault, search_answer, search_input, search_request};
 
 /// A moment, in RFC 3339.

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod head;
 mod hot;
+mod indexes;
 mod load;
 mod maintain;
 mod parts;
@@ -22,6 +23,7 @@ pub use head::{
     PROBABILITIES, RowCounts, STATES, SplitCounts, StoredHead,
 };
 pub use hot::WarmOutcome;
+pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use parts::item_name;

@@ -11,7 +11,7 @@ use penstock_index::{ManyAnswer, ManyRequest, Plan, SearchOptions, Searcher, Tie
 use penstock_store::{Table, VersionRef};
 use penstock_types::{FeatureSpec, Kind, Metric, Pooling, TableName, columns};
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, Task};
 
 /// What to search with.
 #[derive(Debug, Clone)]
@@ -124,6 +124,17 @@ impl Engine {
         let (column, _) = feature_column(&table, request.column.as_deref())?;
         self.recall_of(&request.table, &column).await?;
         search_in(self.registry(), self.searcher(), &table, request).await
+    }
+
+    /// Brings the saved indexes of the column that a search is for into memory.
+    ///
+    /// # Errors
+    /// As [`Engine::search`] and [`Engine::warm`].
+    pub async fn load_for(&self, request: &SearchRequest) -> Result<usize, Error> {
+        let table = self.table(&request.table, &request.version).await?;
+        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        self.load_saved(&request.table, &column, &Task::default())
+            .await
     }
 
     /// Reads what was measured of a column's indexes, for the choice of the effort.

@@ -67,7 +67,8 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 struct Effort {
     /// Where candidates come from: exact, hot (the index in memory) or cold (the table's own
-    /// index); the one that costs least, where left out
+    /// index); the one that costs least, where left out. Without a server, hot reads the index that
+    /// `penstock warm` has saved
     #[arg(long, value_name = "TIER", conflicts_with = "exact")]
     tier: Option<Tier>,
 
@@ -153,6 +154,10 @@ impl Args {
         };
         let explain = wanted.explain;
         let request = wire::search_request(table, input, wanted).map_err(usage)?;
+        if request.tier == Some(Tier::Hot) {
+            // This process has nothing in memory but what was saved.
+            engine.load_for(&request).await?;
+        }
         wire::search_answer(&engine.search(request).await?, explain).map_err(CliError::Arrow)
     }
 

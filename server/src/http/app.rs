@@ -22,7 +22,7 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 use super::error::ApiError;
 use super::{
     State, arrays, batch, embed, encoders, heads, ingest, job, maintain, observe, search, service,
-    snapshots, sql, tables, zarr,
+    snapshots, sql, tables, warm, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -49,6 +49,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(tables::routes())
         .merge(ingest::routes())
         .merge(maintain::routes())
+        .merge(warm::routes())
         .merge(search::routes())
         .merge(batch::routes())
         .merge(sql::routes())
@@ -142,6 +143,7 @@ fn head() -> OpenApi {
         .tags(Some([
             tag("tables", "Load files, look at tables, look after them"),
             tag("search", "Nearest rows by id, sequence, vector or file"),
+            tag("indexes", "Indexes in memory, and how well indexes find what is there"),
             tag("sql", "Read-only SQL over all tables"),
             tag(
                 "snapshots",

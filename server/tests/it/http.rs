@@ -11,6 +11,7 @@ mod jobs;
 mod path;
 mod search;
 mod server;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
