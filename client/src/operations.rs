@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use futures::stream::BoxStream;
 use penstock_openapi::{
-    CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest,
-    Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MatchAnswer, MatchRequest,
-    PredictRequest, SearchAnswer, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest,
-    TableDescription, Tables, Tag, Tags, TrainHeadRequest, VerifyRequest, Versions,
+    CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest,
+    Encoders, GcRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MatchAnswer,
+    MatchRequest, MeasureRequest, PredictRequest, SearchAnswer, SearchBatchAnswer,
+    SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription,
+    Tables, Tag, Tags, TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -175,6 +176,50 @@ impl Client {
             .await
     }
 
+    /// Brings the index of a column into the server's memory.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn warm(&self, table: impl AsRef<str>, request: &WarmRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "warm"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
+    }
+
+    /// Lets the indexes of a table, or of one of its columns, go from the server's memory.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn cool(&self, table: impl AsRef<str>, column: Option<&str>) -> Result<CoolOutcome> {
+        let segments = ["v1", "tables", table.as_ref(), "warm"];
+        let make = async || {
+            let request = self.request(Method::DELETE, &segments);
+            Ok(match column {
+                Some(column) => request.query(&[("column", column)]),
+                None => request,
+            })
+        };
+        self.read(self.send(make).await?).await
+    }
+
+    /// Measures the indexes of a column, or sets the recall that its searches aim at, or both.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn measure(&self, table: impl AsRef<str>, request: &MeasureRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "measure"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
+            .await
+    }
+
+    /// The vector indexes of all tables, in memory and on the disk.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn indexes(&self) -> Result<VectorIndexes> {
+        self.get(&["v1", "indexes"], &[]).await
+    }
+
     /// Merges small data files of a table, or of all.
     ///
     /// # Errors
@@ -260,6 +305,20 @@ impl Client {
             Ok(request.body(form.body().await?))
         };
         self.read(self.send(make).await?).await
+    }
+
+    /// The rows nearest to each of many vectors.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn search_batch(
+        &self,
+        table: impl AsRef<str>,
+        request: &SearchBatchRequest,
+    ) -> Result<SearchBatchAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "search-batch"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
     }
 
     /// The rows of a statement: the bytes of a JSON array of objects, as they come.

@@ -14,8 +14,12 @@ pub enum JobKind {
     Ingest,
     /// Fills a feature column.
     Encode,
-    /// Builds a vector index.
+    /// Builds an index.
     Index,
+    /// Brings an index into memory.
+    Warm,
+    /// Measures the indexes of a column.
+    Measure,
     /// Merges small data files.
     Compact,
     /// Removes old versions.
@@ -98,7 +102,8 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     pub finished: Option<String>,
-    /// What it did: an `IngestResult`, `EncodeOutcome`, `IndexOutcome`, `CompactOutcomes`,
+    /// What it did: an `IngestResult`, `EncodeOutcome`, `IndexOutcome`, `WarmOutcome`,
+    /// `VectorIndexes`, `CompactOutcomes`,
     /// `GcOutcomes`, `VerifyReports`, `Snapshot` or `Head`, by its kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod batch;
 pub mod encoder;
 pub mod head;
+pub mod hot;
 pub mod ingest;
 pub mod job;
 pub mod maintain;
@@ -14,6 +16,7 @@ pub mod snapshot;
 pub mod sql;
 pub mod table;
 
+pub use batch::{SearchBatchAnswer, SearchBatchParams, SearchBatchRequest};
 pub use encoder::{
     EmbedAnswer, EmbedContacts, EmbedRequest, EmbedSequence, EmbedUpload, EmbedVector,
     EncodeOutcome, EncodeRequest, Encoder, Encoders, VectorForm,
@@ -21,6 +24,10 @@ pub use encoder::{
 pub use head::{
     Head, HeadClass, HeadEpoch, HeadLabels, HeadLineage, HeadMetrics, HeadOptions, HeadRows,
     HeadSplit, Heads, PredictAnswer, PredictRequest, Prediction, TrainHeadRequest,
+};
+pub use hot::{
+    CoolOutcome, CoolParams, MeasureRequest, MeasuredRecall, RecallPoint, VectorIndex,
+    VectorIndexes, WarmOutcome, WarmRequest, Warmed,
 };
 pub use ingest::{IngestParams, IngestResult, IngestUpload, Skipped, Warning};
 pub use job::{Job, JobKind, JobParams, JobProgress, JobState, Jobs};
@@ -31,7 +38,7 @@ pub use maintain::{
 };
 pub use matching::{Match, MatchAnswer, MatchRequest};
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
-pub use search::{FileSearch, Hit, SearchAnswer, SearchRequest};
+pub use search::{FileSearch, Hit, SearchAnswer, SearchPlan, SearchRequest};
 pub use service::{Service, Status};
 pub use snapshot::{CreateSnapshot, Snapshot, SnapshotArray, SnapshotSummary, Snapshots};
 pub use sql::{Row, Rows, SqlRequest};

@@ -39,6 +39,35 @@ pub struct SearchRequest {
     /// Columns of the hits; left out: id, name, description and size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+    /// Where candidates come from: `exact` (every row), `hot` (the index in memory) or `cold` (the
+    /// table's own index); left out: the one that costs least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "hot")]
+    pub tier: Option<String>,
+    /// The share of the true nearest rows to aim at; left out: the column's setting, or 0.95. The
+    /// cheapest way to search whose measured recall is as high is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0.95)]
+    pub min_recall: Option<f64>,
+    /// Only rows at most so far away, in the metric's own terms (`l2`: squared).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f32>,
+    /// Candidates that the walk through a graph keeps; goes before `min_recall`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub ef: Option<u32>,
+    /// Partitions of the table's own index that are searched, at least; goes before `min_recall`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub nprobes: Option<u32>,
+    /// Candidates of the table's own index per wanted row, ranked again by exact distance; goes
+    /// before `min_recall`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub refine: Option<u32>,
+    /// Whether the answer says which way was taken, and why.
+    #[serde(default)]
+    pub explain: bool,
 }
 
 const fn ten() -> u32 {
@@ -58,6 +87,13 @@ impl Default for SearchRequest {
             exact: false,
             version: None,
             columns: None,
+            tier: None,
+            min_recall: None,
+            radius: None,
+            ef: None,
+            nprobes: None,
+            refine: None,
+            explain: false,
         }
     }
 }
@@ -89,8 +125,53 @@ pub struct SearchAnswer {
     pub exact: bool,
     /// Rows that no index covers yet; they were compared one by one.
     pub unindexed_rows: u64,
+    /// Where candidates came from: `exact`, `hot` or `cold`.
+    #[serde(default)]
+    #[schema(example = "hot")]
+    pub tier: String,
+    /// Distances computed.
+    #[serde(default)]
+    pub candidates: u64,
+    /// The share of the true nearest rows that this way found when it was last measured; 1 where
+    /// every row was compared; null where it was not measured.
+    #[serde(default)]
+    pub recall: Option<f64>,
+    /// Whether more than `k` rows may lie within the `radius`.
+    #[serde(default)]
+    pub truncated: bool,
+    /// The way that was taken, where `explain` asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<SearchPlan>,
     /// The rows.
     pub hits: Vec<Hit>,
+}
+
+/// The way that a search took, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SearchPlan {
+    /// Where candidates came from: `exact`, `hot` or `cold`.
+    #[schema(example = "hot")]
+    pub tier: String,
+    /// Why, in a sentence.
+    #[schema(example = "an index of the column is in memory")]
+    pub reason: String,
+    /// Rows of the version.
+    pub rows: u64,
+    /// Rows that meet the predicate, counted or estimated; null without one.
+    pub matching: Option<u64>,
+    /// The type of the index; null where none was used.
+    #[schema(example = "hnsw_sq")]
+    pub index: Option<String>,
+    /// Rows that the index does not have; they were compared one by one.
+    pub unindexed_rows: u64,
+    /// Candidates that the walk through a graph kept.
+    pub ef: Option<u64>,
+    /// Partitions that were searched, at least.
+    pub nprobes: Option<u64>,
+    /// Candidates per wanted row that were ranked again by exact distance.
+    pub refine: Option<u64>,
+    /// The recall that these settings had when they were last measured; null where they were not.
+    pub recall: Option<f64>,
 }
 
 /// A row found.

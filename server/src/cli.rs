@@ -22,6 +22,7 @@ mod help;
 mod index;
 mod ingest;
 mod matching;
+mod measure;
 mod openapi;
 mod predict;
 mod progress;
@@ -29,6 +30,7 @@ mod remote;
 mod rows;
 mod search;
 mod serve;
+mod size;
 mod snapshot;
 mod sql;
 mod table;
@@ -39,6 +41,7 @@ mod train_head;
 mod ui;
 mod verify;
 mod versions;
+mod warm;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -156,6 +159,7 @@ enum Command {
     Predict(predict::Args),
     Heads(heads::Args),
     Index(index::Args),
+    Warm(warm::Args),
     Search(search::Args),
     Match(matching::Args),
     Sql(sql::Args),
@@ -251,6 +255,7 @@ async fn run(
         Command::Predict(args) => args.run(&context).await?,
         Command::Heads(args) => args.run(&context).await?,
         Command::Index(args) => args.run(&context).await?,
+        Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
         Command::Match(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,

@@ -9,12 +9,14 @@
 //! | DoGet | a ticket from an endpoint | the rows, in messages of at most 4 MiB |
 //! | DoPut | path `[TABLE]` or `[TABLE, KIND]`; headers `idempotency-key`, `penstock-encoder` | one committed version |
 //! | DoExchange | command `{"embed": ENCODER}`; batches with `sequence` (or a mesh), perhaps `id` | for each batch one with `id` and `vector` |
+//! | DoExchange | command `{"search": {"table": TABLE, "k": 10, ..}}`; batches with `vector` | for each batch one with `query`, the columns asked for and `distance` |
 //! | ListFlights | | every snapshot |
 //! | Flight SQL | statements, prepared statements, catalogs, schemas, tables | |
 
 mod exchange;
 mod fasta;
 mod put;
+mod search;
 mod service;
 mod snapshot;
 mod sql;

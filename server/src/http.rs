@@ -5,6 +5,7 @@
 
 mod app;
 mod arrays;
+mod batch;
 mod conditional;
 mod embed;
 mod encoders;
@@ -24,6 +25,7 @@ mod snapshots;
 mod sql;
 mod tables;
 mod upload;
+mod warm;
 mod zarr;
 
 use std::num::NonZeroUsize;

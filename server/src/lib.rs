@@ -11,4 +11,5 @@ pub mod labels;
 pub mod load;
 pub mod predict;
 pub mod problem;
+pub mod vectors;
 pub mod wire;

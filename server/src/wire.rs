@@ -1,6 +1,9 @@
 //! Engine types to wire types: the only place where the two meet.
 
+mod batch;
 mod head;
+mod indexes;
+mod search;
 
 use std::time::Duration;
 
@@ -15,11 +18,14 @@ use penstock::{EncodeOutcome, EncoderInfo, Engine, IndexOutcome, TableDescriptio
 use penstock_ingest::Position;
 use penstock_openapi as wire;
 use penstock_types::columns::KEY_UNIT;
-use penstock_types::{FeatureSpec, TableName, columns};
+use penstock_types::{FeatureSpec, TableName};
 use serde_json::{Map, Value};
 
 use crate::load::Loaded;
+pub use batch::{batch_answer, batch_of_params, batch_request};
 pub use head::{head, head_options, head_options_of};
+pub use indexes::{vector_indexes, warm_outcome};
+pub use search::{SearchFault, search_answer, search_input, search_request};
 
 /// A moment, in RFC 3339.
 #[must_use]
@@ -201,42 +207,6 @@ pub fn ingest_result(loaded: &Loaded) -> wire::IngestResult {
         replayed: outcome.replayed,
         seconds: loaded.seconds,
     }
-}
-
-/// What a search found.
-///
-/// # Errors
-/// A column asked for has a type that JSON has no form for.
-pub fn search_answer(answer: &penstock::SearchAnswer) -> Result<wire::SearchAnswer, ArrowError> {
-    let hits = rows(&answer.hits)?
-        .into_iter()
-        .map(|mut columns| {
-            let id = match columns.remove(columns::ID) {
-                Some(Value::String(id)) => id,
-                _ => String::new(),
-            };
-            let distance = columns.remove(penstock::index::DISTANCE);
-            let distance = distance
-                .as_ref()
-                .and_then(Value::as_f64)
-                .unwrap_or(f64::NAN);
-            wire::Hit {
-                id,
-                distance,
-                columns,
-            }
-        })
-        .collect();
-    Ok(wire::SearchAnswer {
-        table: answer.table.to_string(),
-        version: answer.version,
-        column: answer.column.clone(),
-        metric: answer.metric.to_string(),
-        k: answer.k as u64,
-        exact: answer.exact,
-        unindexed_rows: answer.unindexed_rows,
-        hits,
-    })
 }
 
 /// Where a pattern occurs.

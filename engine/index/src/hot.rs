@@ -233,6 +233,27 @@ impl HotTier {
         (memory.index, memory.peak + (rows * dim * 4) as u64)
     }
 
+    /// Bytes that all indexes may take together.
+    #[must_use]
+    pub fn budget(&self) -> u64 {
+        self.0.options.budget_bytes
+    }
+
+    /// Whether an index of the column is saved beside the table.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn is_saved(
+        &self,
+        store: &Store,
+        name: &TableName,
+        column: &str,
+        metric: Metric,
+    ) -> Result<bool> {
+        let saved = Saved::of(store.objects(), name, column, metric);
+        Ok(saved.current().await?.is_some())
+    }
+
     /// Bytes that indexes may still take, builds under way not counted.
     fn free(&self) -> u64 {
         let held: u64 = self.held().values().map(|index| index.info().bytes).sum();

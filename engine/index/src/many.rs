@@ -131,6 +131,7 @@ impl Searcher {
             Way::Hot(index, hot) => index.search_many(table, &queries, filter, *hot).await?,
             Way::Cold(..) => (self.one_by_one(table, &queries, shared).await?, false),
         };
+        self.count(plan.tier, queries.count());
         let candidates = found.iter().map(|found| found.compared).sum();
         let of = found
             .iter()

@@ -1,7 +1,7 @@
 //! Recall as a promise: how well an index finds what is there, measured, and the settings chosen by
 //! it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use penstock_store::{Objects, Store};
@@ -150,6 +150,8 @@ struct Key {
 #[derive(Debug, Default)]
 pub struct Recalls {
     measured: Mutex<HashMap<Key, Arc<Measured>>>,
+    /// Where nothing was kept: one look is enough.
+    unknown: Mutex<HashSet<Key>>,
     queries: Mutex<HashMap<(TableName, String), Queries>>,
 }
 
@@ -220,13 +222,25 @@ impl Recalls {
         column: &str,
         tier: Tier,
     ) -> Result<()> {
-        if self.get(table, column, tier).is_some() {
+        let key = Key {
+            table: table.clone(),
+            column: column.to_owned(),
+            tier,
+        };
+        let is_unknown = {
+            let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+            unknown.contains(&key)
+        };
+        if is_unknown || self.get(table, column, tier).is_some() {
             return Ok(());
         }
-        if let Some(bytes) = objects.get_opt(&key_of(table, column, tier)).await?
-            && let Ok(measured) = serde_json::from_slice::<Measured>(&bytes)
-        {
-            self.set(table, column, tier, measured);
+        let kept = objects.get_opt(&key_of(table, column, tier)).await?;
+        match kept.map(|bytes| serde_json::from_slice::<Measured>(&bytes)) {
+            Some(Ok(measured)) => self.set(table, column, tier, measured),
+            _ => {
+                let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+                unknown.insert(key);
+            }
         }
         Ok(())
     }

@@ -52,6 +52,7 @@ impl Searcher {
             found,
             exact,
         } = self.reach(table, request).await?;
+        self.count(plan.tier, 1);
         Ok(SearchAnswer {
             version: table.version(),
             column: request.column.clone(),

@@ -1,5 +1,6 @@
 //! What a process keeps in mind from one search to the next, and the choice of the way.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use penstock_store::Table;
@@ -27,6 +28,8 @@ struct Inner {
     hot: HotTier,
     recalls: Recalls,
     estimates: Mutex<Vec<(String, u64, String, u64)>>,
+    /// Queries answered, by tier.
+    answered: [AtomicU64; Tier::ALL.len()],
 }
 
 /// A way that a search can take.
@@ -56,6 +59,16 @@ impl Searcher {
     #[must_use]
     pub fn recalls(&self) -> &Recalls {
         &self.0.recalls
+    }
+
+    /// Queries answered since the start, by tier; those of a batch each count.
+    #[must_use]
+    pub fn answered(&self) -> [(Tier, u64); Tier::ALL.len()] {
+        Tier::ALL.map(|tier| (tier, self.0.answered[tier as usize].load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn count(&self, tier: Tier, queries: usize) {
+        self.0.answered[tier as usize].fetch_add(queries as u64, Ordering::Relaxed);
     }
 
     /// Chooses the way of a search.

@@ -81,6 +81,17 @@ pub enum Error {
         /// The table.
         table: TableName,
     },
+    /// The column has no vector index, so there is nothing to measure.
+    #[error(
+        "column `{column}` of table `{table}` has no index; `penstock index` or `penstock warm` \
+         makes one"
+    )]
+    NoIndexes {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
     /// The table has several feature columns and the request names none.
     #[error("table `{table}` has several feature columns ({}); name one", columns.join(", "))]
     AmbiguousColumn {
@@ -250,9 +261,10 @@ impl Error {
             | Self::NotText { .. }
             | Self::EmptyQuery { .. } => ErrorCode::InvalidArgument,
             Self::EncoderMismatch { .. } | Self::HeadEncoder { .. } => ErrorCode::EncoderMismatch,
-            Self::NoSuchColumn { .. } | Self::NoSuchRow { .. } | Self::NoSuchHead { .. } => {
-                ErrorCode::NotFound
-            }
+            Self::NoSuchColumn { .. }
+            | Self::NoSuchRow { .. }
+            | Self::NoSuchHead { .. }
+            | Self::NoIndexes { .. } => ErrorCode::NotFound,
             Self::RowLabels { fault, .. } => fault.code(),
             Self::LabelledSequence { .. } => ErrorCode::InvalidData,
             Self::HeadExists { .. } => ErrorCode::AlreadyExists,

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod head;
 mod hot;
+mod indexes;
 mod load;
 mod maintain;
 mod matching;
@@ -23,6 +24,7 @@ pub use head::{
     PROBABILITIES, RowCounts, STATES, SplitCounts, StoredHead,
 };
 pub use hot::WarmOutcome;
+pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use matching::{MAX_KEPT, MatchAnswer, MatchRequest, Occurrence};

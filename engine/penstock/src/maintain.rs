@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use penstock_index::{BuildOptions, IndexKind, MeasureOptions, Tier};
+use penstock_index::{BuildOptions, IndexKind, MeasureOptions};
 use penstock_types::{ErrorCode, Metric, TableName};
 
 use crate::{Engine, Error, Task};
@@ -130,13 +130,11 @@ impl Engine {
     /// Compares indexes with the exact answer where that was not done, or where users have asked
     /// since what can be compared.
     async fn sample_recall(&self) -> Result<(), Error> {
-        for (table, column, tier, metric) in self.indexes().await? {
+        for index in self.vector_indexes(None).await? {
+            let (table, column, tier, metric) =
+                (index.table, index.column, index.tier, index.metric);
             let recalls = self.searcher().recalls();
-            recalls
-                .load(self.store().objects(), &table, &column, tier)
-                .await?;
-            let known = recalls.get(&table, &column, tier);
-            let is_due = known.is_none_or(|known| {
+            let is_due = index.measured.is_none_or(|known| {
                 known.points.is_empty() || recalls.has_new_queries(&table, &column)
             });
             if !is_due {
@@ -151,23 +149,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Every vector index, in memory and on the disk.
-    async fn indexes(&self) -> Result<Vec<(TableName, String, Tier, Metric)>, Error> {
-        let hot = self.searcher().hot().list();
-        let mut all: Vec<_> = hot
-            .into_iter()
-            .map(|index| (index.table, index.column, Tier::Hot, index.metric))
-            .collect();
-        for name in self.store().table_names().await? {
-            let table = self.store().table(&name).await?;
-            for index in table.indexes().await? {
-                if let Some(metric) = index.metric {
-                    all.push((name.clone(), index.column, Tier::Cold, metric));
-                }
-            }
-        }
-        Ok(all)
     }
 }

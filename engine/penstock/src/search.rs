@@ -11,7 +11,7 @@ use penstock_index::{ManyAnswer, ManyRequest, Plan, SearchOptions, Searcher, Tie
 use penstock_store::{Table, VersionRef};
 use penstock_types::{FeatureSpec, Kind, Metric, Pooling, TableName, columns};
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, Task};
 
 /// What to search with.
 #[derive(Debug, Clone)]
@@ -121,21 +121,54 @@ impl Engine {
             .store()
             .table_at(&request.table, &request.version)
             .await?;
+        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        self.recall_of(&request.table, &column).await?;
         search_in(self.registry(), self.searcher(), &table, request).await
     }
 
+    /// Brings the saved indexes of the column that a search is for into memory.
+    ///
+    /// # Errors
+    /// As [`Engine::search`] and [`Engine::warm`].
+    pub async fn load_for(&self, request: &SearchRequest) -> Result<usize, Error> {
+        let table = self.table(&request.table, &request.version).await?;
+        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        self.load_saved(&request.table, &column, &Task::default())
+            .await
+    }
+
+    /// Reads what was measured of a column's indexes, for the choice of the effort.
+    async fn recall_of(&self, table: &TableName, column: &str) -> Result<(), Error> {
+        let recalls = self.searcher().recalls();
+        for tier in [Tier::Hot, Tier::Cold] {
+            recalls
+                .load(self.store().objects(), table, column, tier)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// The nearest rows of many vectors, which share all else; `request.input` is not looked at.
-    /// `vectors` is `f32[queries, dim]`, row after row.
+    /// `vectors` is `f32[queries, dim]`, row after row; `dim` must be the column's.
     ///
     /// # Errors
     /// As [`Engine::search`]; an error of a vector says which.
     pub async fn search_many(
         &self,
         request: SearchRequest,
+        dim: usize,
         vectors: Vec<f32>,
     ) -> Result<ManyAnswer, Error> {
         let table = self.table(&request.table, &request.version).await?;
-        let (column, _) = feature_column(&table, request.column.as_deref())?;
+        let (column, spec) = feature_column(&table, request.column.as_deref())?;
+        if dim != spec.dim.get() {
+            return Err(Error::Dimension {
+                column,
+                given: dim,
+                dim: spec.dim,
+            });
+        }
+        self.recall_of(&request.table, &column).await?;
         let many = ManyRequest {
             shared: index_request(&table, column, Vec::new(), &request),
             vectors,

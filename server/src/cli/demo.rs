@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use penstock::export::{CreateRequest, Format};
+use penstock::index::HotOptions;
 use penstock::store::VersionRef;
 use penstock::{Encoders, Engine, SearchInput, SearchRequest, Task};
 use penstock_ingest::ReadOptions;
@@ -62,7 +63,9 @@ impl Args {
             true => context.global.store.clone(),
             false => self.dir.join("store").display().to_string(),
         };
-        let engine = context.open(&store, Names::Paths).await?;
+        let engine = context
+            .open(&store, Names::Paths, HotOptions::default())
+            .await?;
         let mut tour = Tour {
             context,
             engine: &engine,
@@ -198,7 +201,7 @@ impl Tour<'_> {
         let mut request = SearchRequest::new(table_name(name)?, input);
         request.k = k;
         let answer = self.engine.search(request).await?;
-        let answer = wire::search_answer(&answer).map_err(CliError::Arrow)?;
+        let answer = wire::search_answer(&answer, false).map_err(CliError::Arrow)?;
         let shown = search::hits(self.ui(), &answer);
         self.step(
             &format!("search {name} {arguments} -k {k}"),

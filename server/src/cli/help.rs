@@ -17,7 +17,8 @@ Load
   encoders   List the encoders
   train-head Fit a small head that says the secondary structure of residues
   heads      List the heads
-  index      Build a vector index on a feature column
+  index      Build a vector index on a feature column, or measure it
+  warm       Bring the index of a feature column into memory
 
 Ask
   predict    Predict secondary structure with a head
@@ -162,13 +163,22 @@ pub(super) const HEADS: &str = "Examples:
 
 pub(super) const INDEX: &str = "Examples:
   penstock index proteins protein_kmer_v1
-  penstock index proteins protein_kmer_v1 --type ivf_pq --metric l2";
+  penstock index proteins protein_kmer_v1 --type ivf_pq --metric l2
+  penstock index proteins protein_kmer_v1 --measure
+  penstock index proteins protein_kmer_v1 --min-recall 0.99";
+
+pub(super) const WARM: &str = "Examples:
+  penstock warm proteins protein_kmer_v1
+  penstock --server http://127.0.0.1:7370 warm proteins protein_kmer_v1 --metric l2
+  penstock serve --warm proteins.protein_kmer_v1 --memory 8G";
 
 pub(super) const SEARCH: &str = "Examples:
   penstock search proteins --id d12asa_
   penstock search proteins --text MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ -k 5
   penstock search genomes --file contig.fasta --where \"length > 1000\"
   penstock search meshes --file wing.stl --exact --columns name,area,watertight
+  penstock search proteins --id d12asa_ --min-recall 0.99 --explain
+  penstock search proteins --id d12asa_ --radius 0.3 -k 1000
   penstock search proteins --vector \"[0.1, 0.2, ...]\" --metric l2 --at release-2026-11";
 
 pub(super) const SQL: &str = "Examples:
@@ -232,6 +242,7 @@ pub(super) const SERVE: &str = "Examples:
   penstock serve --listen 127.0.0.1:0 --flight 127.0.0.1:0 --json
   penstock --store s3://bucket/prefix --s3-endpoint http://127.0.0.1:9000 serve
   penstock serve --download
+  penstock serve --warm proteins.protein_kmer_v1 --memory 8G
 
 Then:
   curl http://127.0.0.1:7370/v1/tables

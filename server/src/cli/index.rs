@@ -1,17 +1,20 @@
 use penstock::Task;
 use penstock::index::IndexKind;
-use penstock_openapi::{IndexOutcome, IndexRequest};
+use penstock_openapi::{IndexOutcome, IndexRequest, MeasureRequest};
 use penstock_types::{Metric, TableName};
 
 use super::progress::watch;
 use super::target::{Absent, Target};
-use super::{CliError, Context, help, remote, table};
+use super::{CliError, Context, help, measure, remote, table};
 use crate::wire;
 
 /// Build a vector index on a feature column
 ///
 /// `serve` builds and refreshes indexes by itself where a table is large enough to profit. Rows
 /// that no index covers yet are found all the same.
+///
+/// An index finds most of the nearest rows, not always all. --measure says how many, at settings of
+/// growing effort; searches take the cheapest one whose recall is high enough.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::INDEX)]
 pub(super) struct Args {
@@ -28,10 +31,28 @@ pub(super) struct Args {
     /// Metric: cosine, l2 or dot
     #[arg(long, default_value = "cosine")]
     metric: Metric,
+
+    /// Build nothing; compare the column's indexes with the exact answer, and print what they find
+    /// at which speed
+    #[arg(long, conflicts_with_all = ["kind", "metric"])]
+    measure: bool,
+
+    /// Build nothing; set the recall, from 0 to 1, that searches of the column aim at where they
+    /// ask for none
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["kind", "metric"])]
+    min_recall: Option<f64>,
 }
 
 impl Args {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<(), CliError> {
+        if self.measure || self.min_recall.is_some() {
+            let request = MeasureRequest {
+                column: self.column,
+                min_recall: self.min_recall,
+                measure: self.measure,
+            };
+            return measure::run(context, &self.table, request).await;
+        }
         let outcome: IndexOutcome = match context.target(Absent::Fail).await? {
             Target::Local(engine) => {
                 let task = Task::default();

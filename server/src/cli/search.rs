@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
+use penstock::index::Tier;
 use penstock::store::VersionRef;
 use penstock::{Engine, SearchInput};
-use penstock_openapi::SearchAnswer;
+use penstock_openapi::{SearchAnswer, SearchPlan, SearchRequest};
 use penstock_types::{Metric, TableName};
 use serde_json::Value;
 
@@ -18,6 +19,9 @@ use crate::wire;
 /// The answer says which version was searched, whether every row was compared (`exact`), and how
 /// many rows no index covers yet; those are compared one by one, so that new rows are found at
 /// once. Smaller distances are nearer, for every metric.
+///
+/// The way that costs least is taken: every row, the index in memory of a server, or the table's
+/// own index; how hard to look follows from --min-recall and what was measured of the index.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::SEARCH)]
 pub(super) struct Args {
@@ -54,6 +58,44 @@ pub(super) struct Args {
     /// Columns of the answer, separated by commas
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Option<Vec<String>>,
+
+    #[command(flatten)]
+    effort: Effort,
+}
+
+/// Where to look, and how hard.
+#[derive(Debug, clap::Args)]
+struct Effort {
+    /// Where candidates come from: exact, hot (the index in memory) or cold (the table's own
+    /// index); the one that costs least, where left out. Without a server, hot reads the index that
+    /// `penstock warm` has saved
+    #[arg(long, value_name = "TIER", conflicts_with = "exact")]
+    tier: Option<Tier>,
+
+    /// Share of the true nearest rows to aim at, from 0 to 1; the column's setting, or 0.95, where
+    /// left out
+    #[arg(long, value_name = "SHARE")]
+    min_recall: Option<f64>,
+
+    /// Only rows at most so far away, in the metric's own terms (l2: squared)
+    #[arg(long, value_name = "DISTANCE", allow_negative_numbers = true)]
+    radius: Option<f32>,
+
+    /// Candidates that the walk through a graph keeps
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    ef: Option<u32>,
+
+    /// Partitions of the table's own index to search, at least
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    nprobes: Option<u32>,
+
+    /// Candidates of the table's own index per wanted row, ranked again by exact distance
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    refine: Option<u32>,
+
+    /// Say which way the search took, and why
+    #[arg(long)]
+    explain: bool,
 }
 
 /// What to search with: exactly one.
@@ -96,18 +138,13 @@ impl Args {
     }
 
     async fn local(self, engine: &Engine) -> Result<SearchAnswer, CliError> {
-        let input = match self.query {
-            Query { id: Some(id), .. } => SearchInput::Id(id),
-            Query {
-                text: Some(text), ..
-            } => SearchInput::Text(text),
-            Query {
-                vector: Some(vector),
-                ..
-            } => SearchInput::Vector(vector.0),
-            Query { file, .. } => {
-                let kind = engine.table(&self.table, &self.at).await?.kind();
-                let input = file_input(file.unwrap_or_default());
+        let (table, at) = (self.table.clone(), self.at.clone());
+        let (mut wanted, file) = self.request();
+        let input = match file {
+            None => wire::search_input(&mut wanted).map_err(usage)?,
+            Some(path) => {
+                let kind = engine.table(&table, &at).await?.kind();
+                let input = file_input(path);
                 let record =
                     tokio::task::spawn_blocking(move || load::first_record(input, Some(kind)))
                         .await
@@ -115,19 +152,36 @@ impl Args {
                 SearchInput::Records(record)
             }
         };
-        let mut request = penstock::SearchRequest::new(self.table, input);
-        request.version = self.at;
-        request.column = self.column;
-        request.k = self.k as usize;
-        request.metric = self.metric;
-        request.filter = self.filter;
-        request.exact = self.exact;
-        request.columns = self.columns;
-        wire::search_answer(&engine.search(request).await?).map_err(CliError::Arrow)
+        let explain = wanted.explain;
+        let request = wire::search_request(table, input, wanted).map_err(usage)?;
+        if request.tier == Some(Tier::Hot) {
+            // This process has nothing in memory but what was saved.
+            engine.load_for(&request).await?;
+        }
+        wire::search_answer(&engine.search(request).await?, explain).map_err(CliError::Arrow)
     }
 
     async fn remote(self, client: &penstock_client::Client) -> Result<SearchAnswer, CliError> {
-        let request = penstock_openapi::SearchRequest {
+        let table = self.table.clone();
+        let (request, file) = self.request();
+        Ok(match file {
+            Some(path) => client.search_file(&table, &request, &path).await?,
+            None => client.search(&table, &request).await?,
+        })
+    }
+
+    /// The request as a server takes it, and the file that goes beside it.
+    fn request(self) -> (SearchRequest, Option<PathBuf>) {
+        let Effort {
+            tier,
+            min_recall,
+            radius,
+            ef,
+            nprobes,
+            refine,
+            explain,
+        } = self.effort;
+        let request = SearchRequest {
             id: self.query.id,
             text: self.query.text,
             vector: self.query.vector.map(|vector| vector.0),
@@ -138,12 +192,20 @@ impl Args {
             exact: self.exact,
             version: (self.at != VersionRef::Latest).then(|| self.at.to_string()),
             columns: self.columns,
+            tier: tier.map(|tier| tier.to_string()),
+            min_recall,
+            radius,
+            ef,
+            nprobes,
+            refine,
+            explain,
         };
-        Ok(match self.query.file {
-            Some(path) => client.search_file(&self.table, &request, &path).await?,
-            None => client.search(&self.table, &request).await?,
-        })
+        (request, self.query.file)
     }
+}
+
+fn usage(fault: wire::SearchFault) -> CliError {
+    CliError::usage(fault.to_string())
 }
 
 fn file_input(path: PathBuf) -> Input {
@@ -155,10 +217,10 @@ fn file_input(path: PathBuf) -> Input {
 }
 
 fn show(ui: &Ui, answer: &SearchAnswer) -> String {
-    let how = if answer.exact {
-        "every row compared"
-    } else {
-        "by index"
+    let how = match answer.tier.as_str() {
+        _ if answer.exact => "every row compared",
+        "hot" => "by the index in memory",
+        _ => "by index",
     };
     let mut text = format!(
         "{}, version {}, {} by {}, {how}",
@@ -171,8 +233,59 @@ fn show(ui: &Ui, answer: &SearchAnswer) -> String {
         let rows = table::counted(answer.unindexed_rows, "row");
         text += &format!(" ({rows} not yet indexed, compared one by one)");
     }
-    text += "\n\n";
-    text + &hits(ui, answer)
+    if !answer.exact
+        && let Some(recall) = answer.recall
+    {
+        text += &format!(", recall about {recall:.3}");
+    }
+    text.push('\n');
+    if let Some(found) = &answer.plan {
+        text.push('\n');
+        text += &plan(found, answer.candidates);
+    }
+    text.push('\n');
+    text += &hits(ui, answer);
+    if answer.truncated {
+        text += "\n  more rows may lie within the radius; -k asks for more\n";
+    }
+    text
+}
+
+/// The way that the search took, for people.
+fn plan(plan: &SearchPlan, candidates: u64) -> String {
+    let matching = plan.matching.map_or_else(String::new, |rows| {
+        format!(", of which {} meet the predicate", table::count(rows))
+    });
+    let mut facts = vec![
+        ("tier", format!("{}: {}", plan.tier, plan.reason)),
+        ("rows", format!("{}{matching}", table::count(plan.rows))),
+    ];
+    if let Some(index) = &plan.index {
+        let missing = table::counted(plan.unindexed_rows, "row");
+        facts.push((
+            "index",
+            format!("{index}; {missing} not in it, compared one by one"),
+        ));
+    }
+    let settings = [
+        ("ef", plan.ef),
+        ("nprobes", plan.nprobes),
+        ("refine", plan.refine),
+    ];
+    let settings: Vec<String> = settings
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name} {}", (*value)?)))
+        .collect();
+    if !settings.is_empty() {
+        facts.push(("effort", settings.join(", ")));
+    }
+    let recall = plan.recall.map_or_else(
+        || "not measured".to_owned(),
+        |recall| format!("{recall:.3}"),
+    );
+    facts.push(("recall", recall));
+    facts.push(("compared", table::counted(candidates, "vector")));
+    table::facts(&facts)
 }
 
 /// The hits as a table: rank, id, distance, sizes, texts last.

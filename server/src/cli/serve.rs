@@ -1,12 +1,17 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
-use penstock::CancellationToken;
+use penstock::index::HotOptions;
+use penstock::store::VersionRef;
+use penstock::{CancellationToken, Engine, Task};
+use penstock_types::{Metric, TableName};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+use super::size::Bytes;
 use super::target::Names;
 use super::{CliError, Context, help, table};
 use crate::flight;
@@ -42,6 +47,72 @@ pub(super) struct Args {
     /// neither fill its disk nor make it ask another host.
     #[arg(long)]
     download: bool,
+
+    /// Bring the index of a column into memory, such as proteins.protein_kmer_v1; with :l2 or :dot
+    /// behind it for another metric than cosine. May be given several times
+    ///
+    /// It is read from where it was saved, or built, while the server answers already.
+    #[arg(long, value_name = "TABLE.COLUMN")]
+    warm: Vec<WarmColumn>,
+
+    /// Memory that such indexes may take together, such as 8G
+    #[arg(long, value_name = "BYTES", default_value = "4G")]
+    memory: Bytes,
+}
+
+/// A column whose index is brought into memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WarmColumn {
+    table: TableName,
+    column: String,
+    metric: Metric,
+}
+
+impl FromStr for WarmColumn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (place, metric) = match text.rsplit_once(':') {
+            Some((place, metric)) => (place, metric.parse().map_err(|e| format!("{e}"))?),
+            None => (text, Metric::default()),
+        };
+        // A table's name may hold a point, a column's cannot.
+        let (table, column) = place
+            .rsplit_once('.')
+            .filter(|(_, column)| !column.is_empty())
+            .ok_or_else(|| format!("`{text}` is not of the form TABLE.COLUMN"))?;
+        Ok(Self {
+            table: table.parse().map_err(|e| format!("{e}"))?,
+            column: column.to_owned(),
+            metric,
+        })
+    }
+}
+
+/// Brings indexes into memory, one after the other. What fails is logged: the server answers
+/// without it.
+async fn warm_all(engine: Engine, columns: Vec<WarmColumn>, shutdown: CancellationToken) {
+    for wanted in columns {
+        let task = Task {
+            cancel: shutdown.child_token(),
+            ..Task::default()
+        };
+        let WarmColumn {
+            table,
+            column,
+            metric,
+        } = wanted;
+        match engine.warm(&table, &column, metric, &task).await {
+            Ok(warmed) => {
+                let (rows, bytes) = (warmed.index.rows, warmed.index.bytes);
+                tracing::info!(%table, column, %metric, rows, bytes, seconds = warmed.seconds, "an index is in memory");
+            }
+            Err(_) if shutdown.is_cancelled() => return,
+            Err(error) => {
+                tracing::warn!(%error, %table, column, %metric, "an index was not brought into memory");
+            }
+        }
+    }
 }
 
 /// The line that `--json` prints once both addresses answer.
@@ -68,7 +139,18 @@ impl Args {
         let names = Names::Plain {
             download: self.download,
         };
-        let engine = context.open(&context.global.store, names).await?;
+        let hot = HotOptions {
+            budget_bytes: self.memory.0,
+            ..HotOptions::default()
+        };
+        let engine = context.open(&context.global.store, names, hot).await?;
+        // A column that is not there is told before anything is served.
+        for wanted in &self.warm {
+            let table = engine.table(&wanted.table, &VersionRef::Latest).await?;
+            table
+                .feature(&wanted.column)
+                .map_err(penstock::Error::from)?;
+        }
         let (http_listener, http_address) = bind(self.listen).await?;
         let (flight_listener, flight_address) = bind(self.flight).await?;
         let shutdown = CancellationToken::new();
@@ -78,6 +160,8 @@ impl Args {
         };
         announce(context, &ready)?;
 
+        let warming = warm_all(engine.clone(), self.warm, shutdown.clone());
+        let warming = tokio::spawn(warming);
         let http = tokio::spawn(until_end(
             http::serve(
                 http_listener,
@@ -99,6 +183,7 @@ impl Args {
             std::process::exit(i32::from(super::error::CANCELLED));
         });
         let (http, flight) = tokio::join!(http, flight);
+        warming.abort();
         for ended in [http, flight] {
             ended
                 .unwrap_or_else(|error| Err(io::Error::other(error)))

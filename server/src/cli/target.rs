@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use penstock::encoding::hub::ENDPOINT;
 use penstock::encoding::{Download, Encoder, Hub, Registry, RegistryOptions, WorkerOptions};
+use penstock::index::HotOptions;
 use penstock::store::StoreOptions;
 use penstock::{Engine, EngineOptions};
 use penstock_client::Client;
@@ -64,13 +65,19 @@ impl Context<'_> {
         if absent == Absent::Fail && !uri.contains("://") && !Path::new(uri).is_dir() {
             return Err(CliError::NoStore { uri: uri.clone() });
         }
-        self.open(uri, Names::Paths).await
+        self.open(uri, Names::Paths, HotOptions::default()).await
     }
 
-    pub(super) async fn open(&self, uri: &str, names: Names) -> Result<Engine, CliError> {
+    pub(super) async fn open(
+        &self,
+        uri: &str,
+        names: Names,
+        hot: HotOptions,
+    ) -> Result<Engine, CliError> {
         let options = EngineOptions {
             store: self.store_options(),
             encoders: Arc::new(self.registry(names)),
+            hot,
             ..EngineOptions::default()
         };
         Ok(Engine::open(uri, options).await?)

@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, embed, encoders, heads, ingest, job, maintain, matching, observe, search,
-    service, snapshots, sql, tables, zarr,
+    State, arrays, batch, embed, encoders, heads, ingest, job, maintain, matching, observe, search,
+    service, snapshots, sql, tables, warm, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -49,8 +49,10 @@ fn resources() -> OpenApiRouter<State> {
         .merge(tables::routes())
         .merge(ingest::routes())
         .merge(maintain::routes())
+        .merge(warm::routes())
         .merge(search::routes())
         .merge(matching::routes())
+        .merge(batch::routes())
         .merge(sql::routes())
         .merge(encoders::routes())
         .merge(embed::routes())
@@ -142,6 +144,10 @@ fn head() -> OpenApi {
         .tags(Some([
             tag("tables", "Load files, look at tables, look after them"),
             tag("search", "Nearest rows by id, sequence, vector or file"),
+            tag(
+                "indexes",
+                "Indexes in memory, and how well indexes find what is there",
+            ),
             tag("sql", "Read-only SQL over all tables"),
             tag(
                 "snapshots",

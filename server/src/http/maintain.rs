@@ -34,7 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 }
 
 /// A table that exists: what asks for work on none is told at once, and not by a failed job.
-async fn existing(state: &State, table: &str) -> Result<TableName> {
+pub(super) async fn existing(state: &State, table: &str) -> Result<TableName> {
     let name: TableName = named("table", table)?;
     if state.engine().store().exists(&name).await? {
         Ok(name)

@@ -1,8 +1,10 @@
 //! What `/metrics` counts.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use penstock::index::Searcher;
+use penstock::index::recall::DEFAULT_RECALL;
 use penstock_openapi::JobState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +32,26 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tier {
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Index {
+    table: String,
+    column: String,
+    tier: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Held {
+    table: String,
+    column: String,
+    tier: &'static str,
+    metric: &'static str,
+}
+
 /// Upper bounds of the latency buckets, in seconds.
 const LATENCIES: [f64; 14] = [
     0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
@@ -44,6 +66,10 @@ pub(super) struct Metrics {
     sent: Counter,
     ingested: Counter,
     jobs: Family<State, Gauge>,
+    searches: Family<Tier, Counter>,
+    recall: Family<Index, Gauge<f64, AtomicU64>>,
+    held_rows: Family<Held, Gauge>,
+    held_bytes: Family<Held, Gauge>,
     _started: Gauge<f64, AtomicU64>,
 }
 
@@ -55,7 +81,12 @@ impl Metrics {
             Family::new_with_constructor((|| Histogram::new(LATENCIES)) as fn() -> Histogram);
         let (in_flight, sent, ingested) =
             (Gauge::default(), Counter::default(), Counter::default());
-        let jobs = Family::default();
+        let (jobs, searches) = (Family::default(), Family::default());
+        let recall = Family::<Index, Gauge<f64, AtomicU64>>::default();
+        let (held_rows, held_bytes) = (
+            Family::<Held, Gauge>::default(),
+            Family::<Held, Gauge>::default(),
+        );
         let started = Gauge::<f64, AtomicU64>::default();
         started.set(chrono::Utc::now().timestamp_millis() as f64 / 1000.0);
         registry.register("http_requests", "Requests answered", requests.clone());
@@ -82,6 +113,23 @@ impl Metrics {
             ingested.clone(),
         );
         registry.register("jobs", "Jobs remembered, by state", jobs.clone());
+        registry.register(
+            "searches",
+            "Vectors searched for, by where candidates came from",
+            searches.clone(),
+        );
+        registry.register(
+            "index_recall",
+            "Recall that searches of the column have where they ask for none, as last measured",
+            recall.clone(),
+        );
+        registry.register("index_rows", "Rows of indexes in memory", held_rows.clone());
+        registry.register_with_unit(
+            "index_memory",
+            "Bytes of indexes in memory",
+            Unit::Bytes,
+            held_bytes.clone(),
+        );
         registry.register_with_unit(
             "start_time",
             "When the server started, since 1970",
@@ -96,6 +144,10 @@ impl Metrics {
             sent,
             ingested,
             jobs,
+            searches,
+            recall,
+            held_rows,
+            held_bytes,
             _started: started,
         }
     }
@@ -126,8 +178,53 @@ impl Metrics {
         self.ingested.inc_by(rows);
     }
 
+    /// Those that are there now; what is gone is not told of.
+    fn note_indexes(&self, searcher: &Searcher) {
+        self.recall.clear();
+        for (table, column, tier, measured) in searcher.recalls().list() {
+            let wanted = measured.min_recall.unwrap_or(DEFAULT_RECALL);
+            let setting = measured.setting(wanted);
+            if let Some(recall) = setting.and_then(|setting| measured.recall_of(setting.effort)) {
+                let labels = Index {
+                    table: table.to_string(),
+                    column,
+                    tier: tier.as_str(),
+                };
+                self.recall.get_or_create(&labels).set(recall);
+            }
+        }
+        self.held_rows.clear();
+        self.held_bytes.clear();
+        for index in searcher.hot().list() {
+            let labels = Held {
+                table: index.table.to_string(),
+                column: index.column,
+                tier: penstock::index::Tier::Hot.as_str(),
+                metric: index.metric.as_str(),
+            };
+            let gauge = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.held_rows.get_or_create(&labels).set(gauge(index.rows));
+            self.held_bytes
+                .get_or_create(&labels)
+                .set(gauge(index.bytes));
+        }
+    }
+
     /// The counters in the text format of OpenMetrics.
-    pub(super) fn encode(&self, jobs: &Jobs) -> Result<String, std::fmt::Error> {
+    pub(super) fn encode(
+        &self,
+        jobs: &Jobs,
+        searcher: &Searcher,
+    ) -> Result<String, std::fmt::Error> {
+        for (tier, count) in searcher.answered() {
+            let labels = Tier {
+                tier: tier.as_str(),
+            };
+            let counter = self.searches.get_or_create(&labels);
+            // The searcher counts, as not every search comes over HTTP.
+            counter.inner().store(count, Ordering::Relaxed);
+        }
+        self.note_indexes(searcher);
         for (state, name) in [
             (JobState::Queued, "queued"),
             (JobState::Running, "running"),

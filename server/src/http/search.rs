@@ -1,15 +1,15 @@
 //! Nearest neighbours.
 
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State as Extract};
+use penstock::SearchInput;
 use penstock::store::VersionRef;
-use penstock::{SearchInput, SearchRequest as Search};
 use penstock_openapi::{FileSearch, SearchAnswer, SearchRequest};
 use penstock_types::TableName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::State;
-use super::error::{ApiError, Json, Path, Result, named, word, word_option};
+use super::error::{ApiError, Json, Path, Result, named};
 use super::ingest::is_form;
 use super::upload::{Budget, file_name, form_error, save_field, short, spool};
 use crate::load::{Input, first_record};
@@ -27,6 +27,11 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 /// By a stored `id`, by `text` (a sequence), by `vector`; or by a file, as a form: the options as
 /// JSON in a part `request`, and the file in a part `file`, whose first record is the query.
 ///
+/// The way that costs least is chosen: every row, the index in memory (see `warm`) or the table's
+/// own index. How hard to look follows from `min_recall` and what was measured of the index;
+/// `explain` tells all of it.
+///
+///     curl -H 'Content-Type: application/json' -d '{"id": "d12asa_", "k": 5, "min_recall": 0.99, "explain": true}' http://127.0.0.1:7370/v1/tables/proteins/search
 ///     curl -F file=@query.stl http://127.0.0.1:7370/v1/tables/solids/search
 #[utoipa::path(post, path = "/v1/tables/{table}/search", tag = "search",
     params(("table" = String, Path, description = "Name of the table")),
@@ -46,33 +51,13 @@ async fn search(
         by_file(&state, &table, request).await?
     } else {
         let Json(mut wanted) = Json::<SearchRequest>::from_request(request, &state).await?;
-        let input = input(&mut wanted)?;
+        let input = wire::search_input(&mut wanted).map_err(ApiError::bad)?;
         (wanted, input)
     };
-    let mut search = Search::new(table, input);
-    search.version = wanted
-        .version
-        .as_ref()
-        .map_or(Ok(VersionRef::Latest), |text| word(text))?;
-    search.column = wanted.column;
-    search.k = wanted.k as usize;
-    search.metric = word_option(wanted.metric.as_ref())?;
-    search.filter = wanted.filter;
-    search.exact = wanted.exact;
-    search.columns = wanted.columns;
+    let explain = wanted.explain;
+    let search = wire::search_request(table, input, wanted).map_err(ApiError::bad)?;
     let answer = state.engine().search(search).await?;
-    Ok(axum::Json(wire::search_answer(&answer)?))
-}
-
-fn input(wanted: &mut SearchRequest) -> Result<SearchInput> {
-    match (wanted.id.take(), wanted.text.take(), wanted.vector.take()) {
-        (Some(id), None, None) => Ok(SearchInput::Id(id)),
-        (None, Some(text), None) => Ok(SearchInput::Text(text)),
-        (None, None, Some(vector)) => Ok(SearchInput::Vector(vector)),
-        _ => Err(ApiError::bad(
-            "give exactly one of `id`, `text` and `vector`, or a file as a form",
-        )),
-    }
+    Ok(axum::Json(wire::search_answer(&answer, explain)?))
 }
 
 async fn by_file(

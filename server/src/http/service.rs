@@ -71,7 +71,7 @@ async fn readyz(Extract(state): Extract<State>) -> Result<axum::Json<Status>> {
 async fn metrics(Extract(state): Extract<State>) -> Result<Response> {
     let text = state
         .metrics()
-        .encode(state.jobs())
+        .encode(state.jobs(), state.engine().searcher())
         .map_err(|_| ApiError::new(ErrorCode::Internal, "the counters could not be written"))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], text).into_response())

@@ -40,6 +40,29 @@ pub enum JobRequest {
         #[serde(with = "text_option")]
         metric: Option<Metric>,
     },
+    /// Brings an index into memory.
+    Warm {
+        /// The table.
+        #[serde(with = "text")]
+        table: TableName,
+        /// The feature column.
+        column: String,
+        /// The metric.
+        #[serde(with = "text_option")]
+        metric: Option<Metric>,
+    },
+    /// Measures the indexes of a column.
+    Measure {
+        /// The table.
+        #[serde(with = "text")]
+        table: TableName,
+        /// The feature column.
+        column: String,
+        /// The recall that its searches aim at from now on.
+        min_recall: Option<f64>,
+        /// Whether it is measured; else the recall alone is set.
+        measure: bool,
+    },
     /// Merges small data files.
     Compact {
         /// The table; all where left out.
@@ -173,6 +196,8 @@ impl JobRequest {
             Self::Ingest(_) => JobKind::Ingest,
             Self::Encode { .. } => JobKind::Encode,
             Self::Index { .. } => JobKind::Index,
+            Self::Warm { .. } => JobKind::Warm,
+            Self::Measure { .. } => JobKind::Measure,
             Self::Compact { .. } => JobKind::Compact,
             Self::Gc { .. } => JobKind::Gc,
             Self::Verify { .. } => JobKind::Verify,
@@ -189,6 +214,8 @@ impl JobRequest {
             Self::TrainHead(head) => Some(&head.table),
             Self::Encode { table, .. }
             | Self::Index { table, .. }
+            | Self::Warm { table, .. }
+            | Self::Measure { table, .. }
             | Self::Snapshot { table, .. } => Some(table),
             Self::Compact { table } | Self::Gc { table, .. } | Self::Verify { table, .. } => {
                 table.as_ref()
@@ -298,6 +325,12 @@ mod tests {
             JobRequest::Verify {
                 table: None,
                 all_versions: false,
+            },
+            JobRequest::Measure {
+                table: "t".parse().unwrap(),
+                column: "c".into(),
+                min_recall: Some(0.1 + 0.2),
+                measure: true,
             },
             JobRequest::TrainHead(TrainHead {
                 name: "ss3".parse().unwrap(),

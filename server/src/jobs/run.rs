@@ -73,6 +73,32 @@ pub(super) async fn run(
             let outcome = engine.index(table, column, kind, metric, task).await?;
             Ok(Done::new(&wire::index_outcome(table, &outcome)))
         }
+        JobRequest::Warm {
+            table,
+            column,
+            metric,
+        } => {
+            let metric = metric.unwrap_or_default();
+            let outcome = engine.warm(table, column, metric, task).await?;
+            Ok(Done::new(&wire::warm_outcome(&outcome)))
+        }
+        JobRequest::Measure {
+            table,
+            column,
+            min_recall,
+            measure,
+        } => {
+            if let Some(recall) = min_recall {
+                engine.set_min_recall(table, column, *recall).await?;
+            }
+            let indexes = if *measure {
+                engine.measure_indexes(table, column, task).await?
+            } else {
+                engine.indexes_of(table, column).await?
+            };
+            let budget = engine.searcher().hot().budget();
+            Ok(Done::new(&wire::vector_indexes(&indexes, budget)))
+        }
         JobRequest::Compact { table } => {
             let outcomes = engine.compact(table.as_ref(), task).await?;
             Ok(Done::new(&wire::compact_outcomes(&outcomes)))

@@ -1,6 +1,7 @@
 //! The REST interface: the real service on a free port over a store in a temporary folder.
 
 mod arrays;
+mod batch;
 mod client;
 mod document;
 mod embed;
@@ -8,7 +9,9 @@ mod errors;
 mod heads;
 mod jobs;
 mod path;
+mod search;
 mod server;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 use super::{Place, stderr};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 26] = [
     &["demo"],
     &["serve"],
     &["ingest"],
@@ -10,6 +10,7 @@ const COMMANDS: [&[&str]; 25] = [
     &["predict"],
     &["heads"],
     &["index"],
+    &["warm"],
     &["search"],
     &["sql"],
     &["tables"],

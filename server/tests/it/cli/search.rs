@@ -150,3 +150,114 @@ fn an_index_is_built_when_asked_for() {
     place.fails(2, &["index", "many", "protein_kmer_v1", "--type", "magic"]);
     place.fails(3, &["index", "many", "no_such_column"]);
 }
+
+#[test]
+fn a_search_explains_itself() {
+    let place = Place::with_proteins();
+    let arguments = ["search", "proteins", "--id", "beta", "--explain"];
+    let more = [
+        "--where",
+        "length > 10",
+        "--min-recall",
+        "0.9",
+        "--ef",
+        "50",
+    ];
+    let text = place.text(&[&arguments[..], &more].concat());
+    for part in [
+        "exact: the column has no index for this metric",
+        "3, of which 3 meet the predicate",
+        "compared  3 vectors",
+        "recall",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let plan = &place.json(&arguments)["plan"];
+    has_keys(
+        plan,
+        &[
+            "tier",
+            "reason",
+            "rows",
+            "matching",
+            "unindexed_rows",
+            "recall",
+        ],
+    );
+    let found = place.json(&["search", "proteins", "--id", "beta", "--radius", "0.0001"]);
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1);
+    let text = place.text(&[
+        "search", "proteins", "--id", "beta", "--radius", "2", "-k", "2",
+    ]);
+    assert!(
+        text.contains("more rows may lie within the radius"),
+        "{text}"
+    );
+    let text = place.fails(3, &["search", "proteins", "--id", "beta", "--tier", "hot"]);
+    assert!(text.contains("memory"), "{text}");
+    place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--tier", "tepid"],
+    );
+    place.fails(
+        2,
+        &[
+            "search", "proteins", "--id", "beta", "--tier", "hot", "--exact",
+        ],
+    );
+    place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--min-recall", "2"],
+    );
+}
+
+#[test]
+fn an_index_is_saved_and_measured_without_a_server() {
+    let place = Place::with_proteins();
+    let column = "protein_kmer_v1";
+    place.fails(3, &["index", "proteins", column, "--measure"]);
+    place.fails(3, &["warm", "proteins", "no_such_column"]);
+    let outcome = place.json(&["warm", "proteins", column]);
+    has_keys(
+        &outcome,
+        &["how", "version", "rows", "bytes", "segments", "seconds"],
+    );
+    assert_eq!(
+        (&outcome["how"], &outcome["rows"]),
+        (&"built".into(), &3.into())
+    );
+    let text = place.text(&["warm", "proteins", column]);
+    assert!(
+        text.contains("read in") && text.contains("saved beside"),
+        "{text}"
+    );
+    let found = place.json(&["search", "proteins", "--id", "beta", "--tier", "hot"]);
+    assert_eq!(
+        (&found["tier"], &found["hits"][0]["id"]),
+        (&"hot".into(), &"beta".into())
+    );
+
+    place.json(&["index", "proteins", column, "--type", "ivf_flat"]);
+    let text = place.text(&["index", "proteins", column, "--measure"]);
+    for part in [
+        "hot: hnsw_sq",
+        "cold: ivf_flat",
+        "recall@10",
+        "queries/s",
+        "taken",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let found = place.json(&["index", "proteins", column, "--min-recall", "0.75"]);
+    let indexes = found["indexes"].as_array().unwrap();
+    assert_eq!(indexes.len(), 2, "{found}");
+    for index in indexes {
+        assert_eq!(index["min_recall"], 0.75);
+        assert!(!index["measured"]["points"].as_array().unwrap().is_empty());
+    }
+    place.fails(2, &["index", "proteins", column, "--min-recall", "7"]);
+    place.fails(
+        2,
+        &["index", "proteins", column, "--measure", "--type", "ivf_pq"],
+    );
+}

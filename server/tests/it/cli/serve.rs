@@ -14,15 +14,20 @@ struct Server {
 
 impl Server {
     fn start(place: &Place) -> Self {
+        Self::with(place, &[])
+    }
+
+    fn with(place: &Place, more: &[&str]) -> Self {
+        let arguments = [
+            "--json",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--flight",
+            "127.0.0.1:0",
+        ];
         let mut child = place
-            .command(&[
-                "--json",
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--flight",
-                "127.0.0.1:0",
-            ])
+            .command(&[&arguments[..], more].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -193,4 +198,44 @@ fn a_taken_port_is_an_error_with_advice() {
         &["serve", "--listen", &address, "--flight", "127.0.0.1:0"],
     );
     assert!(text.contains(&address) && text.contains("hint:"), "{text}");
+}
+
+#[test]
+fn indexes_are_brought_into_memory_at_the_start() {
+    let place = Place::with_proteins();
+    for (code, column) in [
+        (3, "nothing.protein_kmer_v1"),
+        (3, "proteins.no_such_column"),
+        (2, "proteins"),
+        (2, "proteins.protein_kmer_v1:hamming"),
+    ] {
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--flight",
+            "127.0.0.1:0",
+        ];
+        place.fails(code, &[&arguments[..], &["--warm", column]].concat());
+    }
+    place.fails(2, &["serve", "--memory", "much"]);
+    let wanted = ["--warm", "proteins.protein_kmer_v1", "--memory", "64M"];
+    let server = Server::with(&place, &wanted);
+    // It answers from the beginning, and from memory as soon as the index is there.
+    let found = loop {
+        let asked = ["search", "proteins", "--id", "beta", "--explain"];
+        let found = server.json(&place, &asked);
+        if found["tier"] == "hot" {
+            break found;
+        }
+        assert_eq!(found["tier"], "exact");
+    };
+    assert_eq!(found["hits"][0]["id"], "beta");
+    assert_eq!(found["plan"]["index"], "hnsw_sq");
+    let outcome = server.json(&place, &["warm", "proteins", "protein_kmer_v1"]);
+    assert_eq!(
+        (&outcome["how"], &outcome["rows"]),
+        (&"kept".into(), &3.into())
+    );
+    assert_eq!(server.terminate(), Some(0));
 }
