@@ -4,9 +4,11 @@
 //! its `id` that with `/` and the vertex's number. What becomes of the graph becomes of its
 //! vertices: replacing it removes those that it no longer has.
 
+mod points;
 mod read;
 mod write;
 
+pub use points::Points;
 pub use read::{Reader, Union};
 pub use write::{Origin, write};
 

@@ -4,12 +4,14 @@
 mod encode;
 mod engine;
 mod error;
+mod graphs;
 mod head;
 mod hot;
 mod indexes;
 mod load;
 mod maintain;
 mod matching;
+mod motif;
 mod parts;
 mod search;
 mod snapshot;
@@ -19,6 +21,7 @@ mod task;
 pub use encode::{CONTACTS, EncodeOutcome, EncoderInfo, VECTOR, contacts, embed, encoders};
 pub use engine::{Engine, EngineOptions, TableDescription};
 pub use error::{Error, SourceError};
+pub use graphs::{GraphOptions, GraphRequest, GraphsMade};
 pub use head::{
     EpochFn, GivenLabels, HeadLabels, HeadRecord, HeadRequest, LabelFn, LabelSource, Lineage,
     PROBABILITIES, RowCounts, STATES, SplitCounts, StoredHead,
@@ -28,6 +31,7 @@ pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use matching::{MAX_KEPT, MatchAnswer, MatchRequest, Occurrence};
+pub use motif::{MotifPart, StructureAnswer, StructureMatch, StructureRequest};
 pub use parts::item_name;
 pub use search::{SearchAnswer, SearchInput, SearchRequest};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};

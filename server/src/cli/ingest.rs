@@ -160,15 +160,19 @@ pub(super) fn show(ui: &Ui, result: &IngestResult) -> String {
     }
     text += &ui.dim(&format!("  ({pace})"));
     text.push('\n');
+    let graphs = result.kind == Kind::Graph.as_str();
+    let (part, wholes) = match graphs {
+        true => ("row", "vertices"),
+        false => ("window", "long contigs"),
+    };
     if result.windows_written > 0 {
-        text += &format!(
-            "  {} of long contigs\n",
-            table::counted(result.windows_written, "window")
-        );
+        let parts = table::counted(result.windows_written, part);
+        text += &format!("  {parts} of {wholes}\n");
     }
     if result.windows_removed > 0 {
-        let windows = table::counted(result.windows_removed, "window");
-        text += &format!("  {windows} of changed contigs removed\n");
+        let parts = table::counted(result.windows_removed, part);
+        let wholes = if graphs { "vertices" } else { "contigs" };
+        text += &format!("  {parts} of changed {wholes} removed\n");
     }
     for skipped in result.skipped.iter().take(SHOWN) {
         text += &format!("  skipped: {}\n", skipped.reason);

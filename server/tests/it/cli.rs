@@ -5,6 +5,7 @@ mod embed;
 mod heads;
 mod help;
 mod ingest;
+mod matching;
 mod pin;
 mod resume;
 mod search;

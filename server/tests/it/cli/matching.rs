@@ -1,0 +1,82 @@
+//! `penstock match`.
+
+use super::Place;
+
+const TRIANGLE: &str = r#"{"vertices": [{}, {}, {"label": "B"}],
+    "edges": [{"from": 0, "to": 1}, {"from": 1, "to": 2}, {"from": 0, "to": 2}]}"#;
+
+fn graphml(labels: &[&str], edges: &[(usize, usize)]) -> String {
+    let mut text = r#"<graphml><key id="l" for="node" attr.name="label" attr.type="string"/><graph edgedefault="undirected">"#.to_owned();
+    for (i, label) in labels.iter().enumerate() {
+        text += &format!(r#"<node id="n{i}"><data key="l">{label}</data></node>"#);
+    }
+    for (a, b) in edges {
+        text += &format!(r#"<edge source="n{a}" target="n{b}"/>"#);
+    }
+    text + "</graph></graphml>"
+}
+
+#[test]
+fn a_pattern_is_found_in_every_graph_that_has_it() {
+    let place = Place::new();
+    let labels = ["A", "A", "B", "A"];
+    let square = [(0, 1), (1, 2), (2, 3), (0, 3)];
+    let with_diagonal = [(0, 1), (1, 2), (2, 3), (0, 3), (0, 2)];
+    place.file("square.graphml", graphml(&labels, &square));
+    place.file("kite.graphml", graphml(&labels, &with_diagonal));
+    place.file("triangle.json", TRIANGLE);
+    let loaded = place.json(&["ingest", "shapes", "square.graphml", "kite.graphml"]);
+    assert_eq!(loaded["rows_added"], 2);
+
+    let found = place.json(&["match", "shapes", "--pattern", "triangle.json"]);
+    // Two triangles at B, each both ways round.
+    assert_eq!((&found["count"], &found["complete"]), (&4.into(), &true.into()));
+    assert_eq!((&found["graphs"], &found["graphs_searched"]), (&2.into(), &2.into()));
+    for found in found["matches"].as_array().unwrap() {
+        assert_eq!(found["graph"], "kite");
+        assert_eq!(found["vertices"][2], 2);
+    }
+    let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--graph", "square"]);
+    assert_eq!(found["count"], 0);
+    let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--limit", "1"]);
+    assert_eq!((&found["count"], &found["stopped"]), (&1.into(), &"limit".into()));
+
+    // A graph that lost an edge replaces the one that was there; older versions keep it.
+    place.file("kite.graphml", graphml(&labels[..3], &[(0, 1), (1, 2)]));
+    place.json(&["ingest", "shapes", "kite.graphml"]);
+    let rows = place.json(&["sql", "SELECT count(*) AS n FROM shapes WHERE parent = 'kite'"]);
+    assert_eq!(rows["rows"][0]["n"], 3);
+    let found = place.json(&["match", "shapes", "--pattern", "triangle.json"]);
+    assert_eq!(found["count"], 0);
+    let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--at", "1"]);
+    assert_eq!(found["count"], 4);
+    let sql = format!("SELECT graph, count(*) AS n FROM match_pattern('shapes@1', '{TRIANGLE}') GROUP BY graph");
+    let rows = place.json(&["sql", &sql]);
+    assert_eq!((&rows["rows"][0]["graph"], &rows["rows"][0]["n"]), (&"kite".into(), &4.into()));
+}
+
+#[test]
+fn what_is_wrong_with_a_pattern_is_said() {
+    let place = Place::new();
+    place.file("one.graphml", graphml(&["A", "B"], &[(0, 1)]));
+    place.json(&["ingest", "one", "one.graphml"]);
+    for (pattern, says) in [
+        (r#"{"vertices": []}"#, "vert"),
+        (r#"{"vertices": [{}], "edges": [{"from": 0, "to": 3}]}"#, "3"),
+        (r#"{"vertices": [{"labels": "A"}]}"#, "labels"),
+        ("{", "line"),
+        ("t 2 1\nv 0 1 1\n", "vert"),
+    ] {
+        place.file("bad.json", pattern);
+        let output = place.run(&["match", "one", "--pattern", "bad.json"]);
+        let said = super::stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{pattern}: {said}");
+        assert!(said.contains(says), "{pattern}: {said}");
+    }
+    place.file("p.fa", ">p\nMKV\n");
+    place.json(&["ingest", "proteins", "p.fa"]);
+    place.file("good.json", TRIANGLE);
+    let output = place.run(&["match", "proteins", "--pattern", "good.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(super::stderr(&output).contains("holds protein records"));
+}
