@@ -36,7 +36,7 @@ pub use maintain::{
     VerifyReports, VerifyRequest,
 };
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
-pub use search::{FileSearch, Hit, SearchAnswer, SearchPlan, SearchRequest};
+pub use search::{FileSearch, Hit, Rerank, SearchAnswer, SearchPlan, SearchRequest};
 pub use service::{Service, Status};
 pub use snapshot::{CreateSnapshot, Snapshot, SnapshotArray, SnapshotSummary, Snapshots};
 pub use sql::{Row, Rows, SqlRequest};

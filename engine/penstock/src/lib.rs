@@ -27,10 +27,13 @@ pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use parts::item_name;
-pub use search::{SearchAnswer, SearchInput, SearchRequest};
+pub use search::{
+    GroupBy, Rerank, RerankBy, SearchAnswer, SearchInput, SearchRequest, UnknownRerank,
+};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
 
 pub use {
     penstock_embed as encoding, penstock_export as export, penstock_index as index,
-    penstock_query as query, penstock_store as store, penstock_types as types,
+    penstock_query as query, penstock_rerank as rerank, penstock_store as store,
+    penstock_types as types,
 };

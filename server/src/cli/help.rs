@@ -167,6 +167,9 @@ pub(super) const SEARCH: &str = "Examples:
   penstock search meshes --file wing.stl --exact --columns name,area,watertight
   penstock search proteins --id d12asa_ --min-recall 0.99 --explain
   penstock search proteins --id d12asa_ --radius 0.3 -k 1000
+  penstock search proteins --id d12asa_ --rerank alignment --candidates 200
+  penstock search proteins --text MKTAYIAKQRQISFVK --words \"serine kinase\" --diversity 0.5
+  penstock search genomes --file contig.fasta --group-by parent --group-size 2
   penstock search proteins --vector \"[0.1, 0.2, ...]\" --metric l2 --at release-2026-11";
 
 pub(super) const SQL: &str = "Examples:
