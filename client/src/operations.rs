@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use futures::stream::BoxStream;
 use penstock_openapi::{
     CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest,
-    Encoders, GcRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MatchAnswer,
-    MatchRequest, MeasureRequest, PredictRequest, SearchAnswer, SearchBatchAnswer,
-    SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription,
-    Tables, Tag, Tags, TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest,
+    Encoders, GcRequest, GraphRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs,
+    MatchAnswer, MatchRequest, MeasureRequest, PredictRequest, SearchAnswer, SearchBatchAnswer,
+    SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, StructureAnswer,
+    StructureRequest, TableDescription, Tables, Tag, Tags, TrainHeadRequest, VectorIndexes,
+    VerifyRequest, Versions, WarmRequest,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -73,6 +74,30 @@ impl Client {
     ) -> Result<MatchAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "match"];
         self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// Where a part of a stored structure recurs in a table of graphs.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn find_structure(
+        &self,
+        table: impl AsRef<str>,
+        request: &StructureRequest,
+    ) -> Result<StructureAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "match-structure"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// Makes graphs of the records of a table.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn make_graphs(&self, table: impl AsRef<str>, request: &GraphRequest) -> Result<Job> {
+        let segments = ["v1", "tables", table.as_ref(), "graph"];
+        self.json(Method::POST, &segments, Some(request), Some(&new_key()))
             .await
     }
 

@@ -30,6 +30,8 @@ pub enum JobKind {
     Snapshot,
     /// Fits a head.
     TrainHead,
+    /// Makes graphs of records.
+    Graph,
 }
 
 /// Where a job stands. The last three are final.

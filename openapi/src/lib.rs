@@ -36,9 +36,12 @@ pub use maintain::{
     GcRequest, IndexOutcome, IndexRequest, VerifyProblem, VerifyProblemKind, VerifyReport,
     VerifyReports, VerifyRequest,
 };
-pub use matching::{Match, MatchAnswer, MatchRequest};
+pub use matching::{
+    GraphOutcome, GraphRequest, Match, MatchAnswer, MatchRequest, StructureAnswer, StructureMatch,
+    StructureRequest,
+};
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
-pub use search::{FileSearch, Hit, SearchAnswer, SearchPlan, SearchRequest};
+pub use search::{FileSearch, Hit, Rerank, SearchAnswer, SearchPlan, SearchRequest};
 pub use service::{Service, Status};
 pub use snapshot::{CreateSnapshot, Snapshot, SnapshotArray, SnapshotSummary, Snapshots};
 pub use sql::{Row, Rows, SqlRequest};

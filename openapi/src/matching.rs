@@ -80,3 +80,120 @@ pub struct Match {
     /// For each vertex of the pattern, the number of the graph's vertex: the row `GRAPH/NUMBER`.
     pub vertices: Vec<u32>,
 }
+
+/// Asks for graphs of a table's records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GraphRequest {
+    /// The table of records: structures, sequences or meshes.
+    #[schema(example = "structures")]
+    pub from: String,
+    /// Its version, by number or tag; left out: the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// SQL predicate of the records.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Residues whose C-alpha atoms are closer are in contact: 8 angstrom where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutoff_angstrom: Option<f32>,
+    /// Bases of a k-mer: odd, 21 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub k: Option<u32>,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GraphOutcome {
+    /// The table of graphs.
+    pub table: String,
+    /// Its version.
+    pub version: u64,
+    /// The table that was read.
+    pub from: String,
+    /// The version that was read.
+    pub from_version: u64,
+    /// Graphs added.
+    pub graphs_added: u64,
+    /// Graphs that changed.
+    pub graphs_updated: u64,
+    /// Graphs that were there as they are.
+    pub graphs_unchanged: u64,
+    /// Rows of vertices written.
+    pub vertices_written: u64,
+    /// Duration.
+    pub seconds: f64,
+}
+
+/// Asks where a part of a stored graph recurs in space. Exactly one of `residues` and `vertices`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StructureRequest {
+    /// The graph that has the motif, by id.
+    #[schema(example = "1A8O")]
+    pub graph: String,
+    /// Its residues: chain, numbers, ranges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "A:158,161-163")]
+    pub residues: Option<String>,
+    /// Its vertices by number: the faces of a patch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vertices: Option<Vec<u32>>,
+    /// Whether labels (residue names) do not count.
+    #[serde(default)]
+    pub any_label: bool,
+    /// How far each distance may be from the motif's, in the unit of the positions: 1 where left
+    /// out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// The largest root mean square deviation, in the same unit: 1 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rmsd: Option<f64>,
+    /// Occurrences in the answer, those of least deviation.
+    #[serde(default = "hundred")]
+    #[schema(default = 100)]
+    pub limit: u64,
+    /// Version, by number or tag; left out: the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+const fn hundred() -> u64 {
+    100
+}
+
+/// Where it recurs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StructureAnswer {
+    /// The table.
+    pub table: String,
+    /// The version searched.
+    pub version: u64,
+    /// Occurrences, those that the limit leaves out included.
+    pub count: u64,
+    /// Whether there are no others.
+    pub complete: bool,
+    /// Graphs searched.
+    pub graphs: u64,
+    /// Duration.
+    pub seconds: f64,
+    /// By ascending deviation.
+    pub matches: Vec<StructureMatch>,
+}
+
+/// One occurrence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StructureMatch {
+    /// The id of the graph.
+    pub graph: String,
+    /// Root mean square deviation after superposition.
+    pub rmsd: f64,
+    /// For each point of the motif, the name of the graph's vertex, such as `A:GLY45`.
+    pub names: Vec<String>,
+    /// For each point of the motif, the graph's vertex.
+    pub vertices: Vec<u32>,
+    /// Rows of the rotation that moves the motif onto the graph.
+    pub rotation: [[f64; 3]; 3],
+    /// Added after the rotation.
+    pub translation: [f64; 3],
+}

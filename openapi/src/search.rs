@@ -68,6 +68,46 @@ pub struct SearchRequest {
     /// Whether the answer says which way was taken, and why.
     #[serde(default)]
     pub explain: bool,
+    /// Ranks candidates again by an exact score of their domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<Rerank>,
+    /// Chooses rows that differ from one another (maximal marginal relevance): from 1, the best
+    /// only, to 0, only the farthest from one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.0, maximum = 1.0, example = 0.5)]
+    pub diversity: Option<f32>,
+    /// Keeps only the best rows of each value of this column; `k` still counts rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "parent")]
+    pub group_by: Option<String>,
+    /// Rows that are kept of each value; 1 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub group_size: Option<u32>,
+    /// Words that names and descriptions should hold. Rows are ranked by vector and by words, and
+    /// the two rankings fused (reciprocal rank fusion). Needs an index of words on `description` or
+    /// `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "serine kinase")]
+    pub words: Option<String>,
+}
+
+/// Which score candidates are ranked by, and how many are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rerank {
+    /// `alignment` (E-value of the Smith-Waterman alignment; proteins and DNA; hits get
+    /// `alignment_score`, `alignment_bits`, `evalue`, and for DNA `alignment_strand`), `tm`
+    /// (TM-score of structures; proteins with coordinates; `tm_score`, `tm_score_target`, `rmsd`,
+    /// `aligned`) or `chamfer` (distance of surfaces scaled to one size; meshes; `chamfer`,
+    /// `hausdorff`). The query must be a stored row or a file, or, for `alignment`, a text.
+    #[schema(example = "alignment")]
+    pub by: String,
+    /// Candidates that are ranked again, from `k` to 10,000; ten times `k`, and 100 at least, where
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub candidates: Option<u32>,
 }
 
 const fn ten() -> u32 {
@@ -94,6 +134,11 @@ impl Default for SearchRequest {
             nprobes: None,
             refine: None,
             explain: false,
+            rerank: None,
+            diversity: None,
+            group_by: None,
+            group_size: None,
+            words: None,
         }
     }
 }
@@ -108,7 +153,7 @@ pub struct FileSearch {
     pub file: Vec<u8>,
 }
 
-/// The rows found, nearest first.
+/// The rows found, nearest first; or in the order of what ranks them again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SearchAnswer {
     /// The table.
@@ -139,6 +184,11 @@ pub struct SearchAnswer {
     /// Whether more than `k` rows may lie within the `radius`.
     #[serde(default)]
     pub truncated: bool,
+    /// Rows that words, re-ranking, groups and diversity chose from, where one was asked for: ten
+    /// times `k`, 100 at least (for diversity alone five times `k`, 50 at least), or as many as
+    /// `rerank` says; fewer where the table has fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub considered: Option<u64>,
     /// The way that was taken, where `explain` asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<SearchPlan>,
@@ -179,9 +229,9 @@ pub struct SearchPlan {
 pub struct Hit {
     /// The row's id.
     pub id: String,
-    /// Its distance from the query; smaller is nearer.
-    pub distance: f64,
-    /// The other columns asked for.
+    /// Its distance from the query; smaller is nearer. Null where only words found the row.
+    pub distance: Option<f64>,
+    /// The other columns asked for, and those that words and re-ranking add.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     pub columns: Map<String, Value>,

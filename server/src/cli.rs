@@ -17,6 +17,7 @@ mod environment;
 mod error;
 mod export;
 mod gc;
+mod graph;
 mod heads;
 mod help;
 mod index;
@@ -158,6 +159,7 @@ enum Command {
     TrainHead(train_head::Args),
     Predict(predict::Args),
     Heads(heads::Args),
+    Graph(graph::Args),
     Index(index::Args),
     Warm(warm::Args),
     Search(search::Args),
@@ -254,6 +256,7 @@ async fn run(
         Command::TrainHead(args) => args.run(&context).await?,
         Command::Predict(args) => args.run(&context).await?,
         Command::Heads(args) => args.run(&context).await?,
+        Command::Graph(args) => args.run(&context).await?,
         Command::Index(args) => args.run(&context).await?,
         Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,

@@ -209,6 +209,62 @@ pub fn ingest_result(loaded: &Loaded) -> wire::IngestResult {
     }
 }
 
+/// How graphs are made, with the defaults where nothing is said.
+#[must_use]
+pub fn graph_options(cutoff_angstrom: Option<f32>, k: Option<u32>) -> penstock::GraphOptions {
+    let mut options = penstock::GraphOptions::default();
+    if let Some(cutoff) = cutoff_angstrom {
+        options.contacts.cutoff_angstrom = cutoff;
+    }
+    if let Some(k) = k {
+        options.unitigs.k = k as usize;
+    }
+    options
+}
+
+/// What became of graphs that were made.
+#[must_use]
+pub fn graph_outcome(
+    table: &TableName,
+    from: &TableName,
+    made: &penstock::GraphsMade,
+) -> wire::GraphOutcome {
+    let outcome = &made.outcome;
+    wire::GraphOutcome {
+        table: table.to_string(),
+        version: outcome.version,
+        from: from.to_string(),
+        from_version: made.from_version,
+        graphs_added: outcome.added,
+        graphs_updated: outcome.updated,
+        graphs_unchanged: outcome.unchanged,
+        vertices_written: outcome.windows_added + outcome.windows_updated,
+        seconds: made.seconds,
+    }
+}
+
+/// Where a part of a structure recurs.
+#[must_use]
+pub fn structure_answer(answer: &penstock::StructureAnswer) -> wire::StructureAnswer {
+    let matches = answer.matches.iter().map(|found| wire::StructureMatch {
+        graph: found.graph.clone(),
+        rmsd: found.rmsd,
+        names: found.names.clone(),
+        vertices: found.vertices.clone(),
+        rotation: found.rotation,
+        translation: found.translation,
+    });
+    wire::StructureAnswer {
+        table: answer.table.to_string(),
+        version: answer.version,
+        count: answer.count,
+        complete: answer.complete,
+        graphs: answer.graphs,
+        seconds: answer.seconds,
+        matches: matches.collect(),
+    }
+}
+
 /// Where a pattern occurs.
 #[must_use]
 pub fn match_answer(answer: &penstock::MatchAnswer) -> wire::MatchAnswer {

@@ -10,8 +10,8 @@ use penstock_types::columns::ID;
 use crate::fuse::{FUSION_CONSTANT, Fused, Ranked, reciprocal_rank_fusion};
 use crate::rows::select;
 use crate::{
-    DISTANCE, IndexError, MAX_K, Result, SCORE, SearchRequest, TextRequest, column, search,
-    text_search,
+    DISTANCE, IndexError, MAX_K, Result, SCORE, SearchAnswer, SearchRequest, Searcher, TextRequest,
+    column, text_search,
 };
 
 /// A search by vector and one by words, fused by rank.
@@ -55,6 +55,8 @@ pub struct HybridAnswer {
     pub k: usize,
     /// Whether every vector was compared.
     pub exact: bool,
+    /// The search by vector: how it was made, and its ranking by id and distance.
+    pub vector: SearchAnswer,
     /// One row per hit, best first: the requested columns, then `score` (Float64, not null),
     /// `vector_rank` and `text_rank` (UInt32, from 1), `distance` and `text_score` (Float32); the
     /// last four are null where that search did not find the row.
@@ -67,6 +69,24 @@ pub struct HybridAnswer {
 /// One of the searches cannot be made, weights or constant are negative or not finite, `k` is out
 /// of bounds, or reading fails.
 pub async fn hybrid(table: &Table, request: &HybridRequest) -> Result<HybridAnswer> {
+    Searcher::default().hybrid(table, request).await
+}
+
+impl Searcher {
+    /// As [`hybrid`], with the indexes in memory.
+    ///
+    /// # Errors
+    /// Those of [`hybrid`].
+    pub async fn hybrid(&self, table: &Table, request: &HybridRequest) -> Result<HybridAnswer> {
+        fused(self, table, request).await
+    }
+}
+
+async fn fused(
+    searcher: &Searcher,
+    table: &Table,
+    request: &HybridRequest,
+) -> Result<HybridAnswer> {
     if !(1..=MAX_K).contains(&request.k) {
         return Err(IndexError::K {
             given: request.k,
@@ -91,7 +111,10 @@ pub async fn hybrid(table: &Table, request: &HybridRequest) -> Result<HybridAnsw
     vector.columns = vec![ID.to_owned()];
     let mut text = request.text.clone();
     text.columns = vec![ID.to_owned()];
-    let (near, told) = futures::try_join!(search(table, &vector), text_search(table, &text))?;
+    let (near, told) = futures::try_join!(
+        searcher.search(table, &vector),
+        text_search(table, &text)
+    )?;
 
     let ids = |batch: &RecordBatch| -> Vec<String> {
         let ids = batch.column(0).as_string::<i32>();
@@ -120,6 +143,7 @@ pub async fn hybrid(table: &Table, request: &HybridRequest) -> Result<HybridAnsw
         k: request.k,
         exact: near.exact,
         batch: with_ranks(&rows, &fused, &near.batch, &told.batch)?,
+        vector: near,
     })
 }
 

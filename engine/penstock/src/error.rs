@@ -1,7 +1,10 @@
 //! Everything that can go wrong in the engine.
 
 use penstock_embed::head::HeadFault;
+use penstock_rerank::RerankError;
 use penstock_types::{Dim, ErrorCode, HeadName, Kind, TableName};
+
+use crate::RerankBy;
 
 /// What a reader of raw files (or whoever else feeds a load) reports. The engine reads no files
 /// itself, so it keeps the message and the code and asks no more.
@@ -231,6 +234,79 @@ pub enum Error {
     /// The work was cancelled; nothing of it remains.
     #[error("cancelled; nothing was changed")]
     Cancelled,
+    /// Re-ranking that needs other rows than the table's.
+    #[error("table `{table}` holds {holds}; ranking again by {by} is for {wants}")]
+    RerankKind {
+        /// The table.
+        table: TableName,
+        /// What it holds.
+        holds: Kind,
+        /// The score.
+        by: RerankBy,
+        /// What the score is of.
+        wants: &'static str,
+    },
+    /// Re-ranking compares records, and the query is none.
+    #[error(
+        "ranking again by {by} needs a query with {wants}: search by a stored id or a file{}",
+        if *.by == RerankBy::Alignment { ", or by text" } else { "" }
+    )]
+    RerankQuery {
+        /// The score.
+        by: RerankBy,
+        /// What the query lacks.
+        wants: &'static str,
+    },
+    /// Fewer candidates are to be ranked again than rows are wanted, or too many.
+    #[error(
+        "{given} candidates are to be ranked again; it must be from {k}, the rows wanted, to {max}"
+    )]
+    RerankCandidates {
+        /// What was asked for.
+        given: usize,
+        /// Rows wanted.
+        k: usize,
+        /// The most there can be.
+        max: usize,
+    },
+    /// What the candidates hold is more than fits memory.
+    #[error(
+        "the candidates hold more than {limit} bytes to compare; rank fewer again (`candidates`)"
+    )]
+    RerankBytes {
+        /// The limit.
+        limit: u64,
+    },
+    /// Alignments would take too long.
+    #[error(
+        "aligning the candidates compares {pairs} pairs of letters, more than {limit}; rank fewer \
+         again (`candidates`), or search with a part of the sequence"
+    )]
+    RerankWork {
+        /// Pairs of letters.
+        pairs: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Candidates could not be ranked again.
+    #[error(transparent)]
+    Rerank(#[from] penstock_rerank::RerankError),
+    /// The column to group by is not there.
+    #[error("table `{table}` has no column `{column}` to group by")]
+    NoGroupColumn {
+        /// The table.
+        table: TableName,
+        /// What was asked for.
+        column: String,
+    },
+    /// No rows, or too many, are to be kept of each group.
+    #[error("a group keeps from 1 to {max} rows; {given} were asked for")]
+    GroupSize {
+        /// What was asked for.
+        given: usize,
+        /// The most there can be.
+        max: usize,
+    },
     /// A worker thread ended without an answer.
     #[error("a worker thread failed: {0}")]
     Worker(#[source] tokio::task::JoinError),
@@ -269,6 +345,17 @@ impl Error {
             Self::LabelledSequence { .. } => ErrorCode::InvalidData,
             Self::HeadExists { .. } => ErrorCode::AlreadyExists,
             Self::HeadDamaged { .. } => ErrorCode::Corrupt,
+            Self::RerankKind { .. }
+            | Self::RerankQuery { .. }
+            | Self::RerankCandidates { .. }
+            | Self::GroupSize { .. } => ErrorCode::InvalidArgument,
+            Self::NoGroupColumn { .. } => ErrorCode::NotFound,
+            Self::RerankBytes { .. } | Self::RerankWork { .. } => ErrorCode::LimitExceeded,
+            Self::Rerank(error) => match error {
+                RerankError::Cancelled => ErrorCode::Cancelled,
+                RerankError::TooLong { .. } => ErrorCode::LimitExceeded,
+                _ => ErrorCode::InvalidData,
+            },
             Self::Cancelled => ErrorCode::Cancelled,
             Self::Worker(_) => ErrorCode::Internal,
         }

@@ -33,11 +33,13 @@ pub use maintain::{IndexOutcome, MaintenanceAction};
 pub use matching::{MAX_KEPT, MatchAnswer, MatchRequest, Occurrence};
 pub use motif::{MotifPart, StructureAnswer, StructureMatch, StructureRequest};
 pub use parts::item_name;
-pub use search::{SearchAnswer, SearchInput, SearchRequest};
+pub use search::{
+    GroupBy, Rerank, RerankBy, SearchAnswer, SearchInput, SearchRequest, UnknownRerank,
+};
 pub use task::{CancellationToken, Progress, ProgressSnapshot, Task};
 
 pub use {
     penstock_embed as encoding, penstock_export as export, penstock_graph as graph,
     penstock_index as index, penstock_pattern as pattern, penstock_query as query,
-    penstock_store as store, penstock_types as types,
+    penstock_rerank as rerank, penstock_store as store, penstock_types as types,
 };

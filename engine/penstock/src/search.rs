@@ -1,17 +1,22 @@
-//! Nearest neighbours: from an id, a text, a record or a vector to rows.
+//! Nearest neighbours: from an id, a text, a record or a vector to rows, perhaps ranked again.
+
+mod after;
+mod input;
+mod read;
+mod score;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeListArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float32Type};
 use arrow::record_batch::RecordBatch;
-use penstock_embed::{Encoder, Registry};
+use penstock_embed::Registry;
 use penstock_index::{ManyAnswer, ManyRequest, Plan, SearchOptions, Searcher, Tier};
 use penstock_store::{Table, VersionRef};
-use penstock_types::{FeatureSpec, Kind, Metric, Pooling, TableName, columns};
+use penstock_types::{Kind, Metric, TableName, columns};
 
 use crate::{Engine, Error, Task};
+pub use after::{GroupBy, Rerank};
+use input::feature_column;
+pub use score::{RerankBy, UnknownRerank};
 
 /// What to search with.
 #[derive(Debug, Clone)]
@@ -58,6 +63,15 @@ pub struct SearchRequest {
     pub options: SearchOptions,
     /// Whether somebody wants to read the plan.
     pub explain: bool,
+    /// Ranks candidates again by an exact score of their domain.
+    pub rerank: Option<Rerank>,
+    /// Chooses rows that differ from one another: from 1, the best only, to 0, only the farthest
+    /// from one another.
+    pub diversity: Option<f32>,
+    /// Keeps only the best rows of each value of a column.
+    pub group_by: Option<GroupBy>,
+    /// Words that names and descriptions should hold: rows are ranked by both searches.
+    pub words: Option<String>,
 }
 
 impl SearchRequest {
@@ -79,6 +93,10 @@ impl SearchRequest {
             radius: None,
             options: SearchOptions::default(),
             explain: false,
+            rerank: None,
+            diversity: None,
+            group_by: None,
+            words: None,
         }
     }
 }
@@ -106,7 +124,21 @@ pub struct SearchAnswer {
     pub plan: Plan,
     /// Whether a radius was asked for and more than `k` rows may lie within it.
     pub truncated: bool,
-    /// The columns asked for, and `distance` (Float32) last.
+    /// Rows that re-ranking, words, groups and diversity chose from, where one was asked for.
+    pub considered: Option<usize>,
+    /// The columns asked for, and `distance` (Float32); behind it what words and re-ranking add.
+    ///
+    /// - words: `score` (Float64; higher is better), `vector_rank` and `text_rank` (UInt32, from 1,
+    ///   null where that search did not find the row), `text_score` (Float32); `distance` is null
+    ///   where only words found the row.
+    /// - [`RerankBy::Alignment`]: `alignment_score` (UInt32), `alignment_bits`, `evalue` (Float64),
+    ///   and for DNA `alignment_strand` (`+`, `-`).
+    /// - [`RerankBy::Tm`]: `tm_score` (by the query's length), `tm_score_target` (by the row's),
+    ///   `rmsd` (angstrom; Float64), `aligned` (UInt32; pairs of residues).
+    /// - [`RerankBy::Chamfer`]: `chamfer`, `hausdorff` (Float64; in radii of the smallest sphere
+    ///   about the centre).
+    ///
+    /// A row without what is compared, such as atoms, has nulls there and comes last.
     pub hits: RecordBatch,
 }
 
@@ -185,45 +217,20 @@ pub(crate) async fn search_in(
     ask: SearchRequest,
 ) -> Result<SearchAnswer, Error> {
     let (column, spec) = feature_column(table, ask.column.as_deref())?;
-    let mut prefer_id = None;
-    let vector = match &ask.input {
-        SearchInput::Vector(vector) => vector.clone(),
-        SearchInput::Text(text) => {
-            encode_text(
-                column_encoder(registry, &column, &spec).await?,
-                text.clone(),
-            )
-            .await?
-        }
-        SearchInput::Records(records) => {
-            let encoder = column_encoder(registry, &column, &spec).await?;
-            let given = columns::kind_of(&records.schema()).unwrap_or(encoder.kind());
-            if given != encoder.kind() {
-                return Err(Error::KindMismatch {
-                    table: table.name().clone(),
-                    holds: encoder.kind(),
-                    given,
-                });
-            }
-            encode_first(encoder, records).await?
-        }
-        SearchInput::Id(id) => {
-            let vector = stored_vector(table, &column, id).await?;
-            prefer_id = Some(id.clone());
-            vector
-        }
-    };
-    if vector.len() != spec.dim.get() {
-        return Err(Error::Dimension {
-            column,
-            given: vector.len(),
-            dim: spec.dim,
-        });
-    }
+    let after = after::After::new(table, &ask).await?;
+    let vector = input::vector(registry, table, (&column, &spec), &ask.input).await?;
     let mut search = index_request(table, column, vector, &ask);
-    search.prefer_id = prefer_id;
-    let found = searcher.search(table, &search).await?;
-    Ok(SearchAnswer {
+    if let SearchInput::Id(id) = &ask.input {
+        search.prefer_id = Some(id.clone());
+    }
+    let Some(after) = after else {
+        return Ok(answer(table, searcher.search(table, &search).await?));
+    };
+    after.run(searcher, table, search).await
+}
+
+fn answer(table: &Table, found: penstock_index::SearchAnswer) -> SearchAnswer {
+    SearchAnswer {
         table: table.name().clone(),
         version: found.version,
         column: found.column,
@@ -234,8 +241,9 @@ pub(crate) async fn search_in(
         candidates: found.candidates,
         plan: found.plan,
         truncated: found.truncated,
+        considered: None,
         hits: found.batch,
-    })
+    }
 }
 
 /// The request as the index takes it.
@@ -259,117 +267,6 @@ fn index_request(
         .clone()
         .unwrap_or_else(|| default_columns(table.kind()));
     search
-}
-
-/// The column asked for; else the only one; else the default encoder's.
-fn feature_column(table: &Table, wanted: Option<&str>) -> Result<(String, FeatureSpec), Error> {
-    let mut features: Vec<_> = table
-        .features()
-        .into_iter()
-        .filter(|(_, spec)| spec.pooling != Pooling::None)
-        .collect();
-    let names = |features: &[(String, FeatureSpec)]| -> Vec<String> {
-        features.iter().map(|(name, _)| name.clone()).collect()
-    };
-    let default = penstock_embed::default_for(table.kind()).map(|default| default.spec().column());
-    let position = match wanted {
-        Some(wanted) => {
-            let found = features.iter().position(|(name, _)| name == wanted);
-            if found.is_none() && !features.is_empty() {
-                return Err(Error::NoSuchColumn {
-                    table: table.name().clone(),
-                    column: wanted.to_owned(),
-                    columns: names(&features),
-                });
-            }
-            found
-        }
-        None if features.len() == 1 => Some(0),
-        None => features
-            .iter()
-            .position(|(name, _)| Some(name) == default.as_ref()),
-    };
-    match position {
-        Some(position) => Ok(features.swap_remove(position)),
-        None if features.is_empty() => Err(Error::NoFeatures {
-            table: table.name().clone(),
-        }),
-        None => Err(Error::AmbiguousColumn {
-            table: table.name().clone(),
-            columns: names(&features),
-        }),
-    }
-}
-
-/// The encoder that made the column, refused when its constants or weights are others by now.
-async fn column_encoder(
-    registry: &Arc<Registry>,
-    column: &str,
-    spec: &FeatureSpec,
-) -> Result<Arc<dyn Encoder>, Error> {
-    let encoder = crate::encode::find(registry, &spec.encoder).await?;
-    if encoder.spec().makes_the_same(spec) {
-        return Ok(encoder);
-    }
-    Err(Error::EncoderMismatch {
-        column: column.to_owned(),
-        encoder: spec.encoder.clone(),
-        weights: spec.weights.clone(),
-    })
-}
-
-async fn encode_text(encoder: Arc<dyn Encoder>, text: String) -> Result<Vec<f32>, Error> {
-    let name = encoder.spec().encoder.clone();
-    tokio::task::spawn_blocking(move || penstock_embed::encode_sequence(encoder.as_ref(), &text))
-        .await
-        .map_err(Error::Worker)??
-        .ok_or(Error::EmptyQuery { encoder: name })
-}
-
-async fn encode_first(encoder: Arc<dyn Encoder>, records: &RecordBatch) -> Result<Vec<f32>, Error> {
-    let name = encoder.spec().encoder.clone();
-    let first = records.slice(0, records.num_rows().min(1));
-    let vectors = tokio::task::spawn_blocking(move || encoder.encode(&first))
-        .await
-        .map_err(Error::Worker)??;
-    if vectors.is_empty() || vectors.is_null(0) {
-        return Err(Error::EmptyQuery { encoder: name });
-    }
-    // A column that is searched holds one vector per row, and its encoder gives the same.
-    Ok(vectors
-        .as_fixed_size_list_opt()
-        .map(first_vector)
-        .unwrap_or_default())
-}
-
-async fn stored_vector(table: &Table, column: &str, id: &str) -> Result<Vec<f32>, Error> {
-    let rows = table
-        .rows_by_id(&[id], Some(&[columns::ID, column]))
-        .await?;
-    if rows.num_rows() == 0 {
-        return Err(Error::NoSuchRow {
-            table: table.name().clone(),
-            id: id.to_owned(),
-        });
-    }
-    let vectors = rows
-        .column_by_name(column)
-        .and_then(|c| c.as_fixed_size_list_opt());
-    match vectors {
-        Some(vectors) if vectors.is_valid(0) => Ok(first_vector(vectors)),
-        _ => Err(Error::NoVector {
-            id: id.to_owned(),
-            column: column.to_owned(),
-        }),
-    }
-}
-
-fn first_vector(vectors: &FixedSizeListArray) -> Vec<f32> {
-    let values: ArrayRef = vectors.value(0);
-    match cast(&values, &DataType::Float32) {
-        Ok(values) => values.as_primitive::<Float32Type>().values().to_vec(),
-        Err(_) => Vec::new(), // not numbers: the length check that follows refuses it
-    }
 }
 
 fn default_columns(kind: Kind) -> Vec<String> {

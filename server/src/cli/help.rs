@@ -17,6 +17,7 @@ Load
   encoders   List the encoders
   train-head Fit a small head that says the secondary structure of residues
   heads      List the heads
+  graph      Make a table of graphs from structures, sequences or meshes
   index      Build a vector index on a feature column, or measure it
   warm       Bring the index of a feature column into memory
 
@@ -96,6 +97,13 @@ A pattern in JSON; a label may be a name, a list of names or \"*\":
    \"edges\": [{\"from\": 0, \"to\": 1,
               \"near\": [{\"attribute\": \"distance\", \"value\": 6.5, \"tolerance\": 1}]},
              {\"from\": 0, \"to\": 2}]}";
+
+pub(super) const GRAPH: &str = "Examples:
+  penstock ingest structures pdb/
+  penstock graph contacts --from structures
+  penstock match contacts --of 1A8O --residues A:158,161-163
+  penstock graph faces --from models
+  penstock graph unitigs --from genomes -k 31";
 
 pub(super) const TABLES: &str = "Examples:
   penstock tables
@@ -179,6 +187,9 @@ pub(super) const SEARCH: &str = "Examples:
   penstock search meshes --file wing.stl --exact --columns name,area,watertight
   penstock search proteins --id d12asa_ --min-recall 0.99 --explain
   penstock search proteins --id d12asa_ --radius 0.3 -k 1000
+  penstock search proteins --id d12asa_ --rerank alignment --candidates 200
+  penstock search proteins --text MKTAYIAKQRQISFVK --words \"serine kinase\" --diversity 0.5
+  penstock search genomes --file contig.fasta --group-by parent --group-size 2
   penstock search proteins --vector \"[0.1, 0.2, ...]\" --metric l2 --at release-2026-11";
 
 pub(super) const SQL: &str = "Examples:

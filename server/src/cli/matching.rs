@@ -1,11 +1,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use penstock::graph::motif::LabelMatch;
 use penstock::pattern::format::{ReadOptions, graphml, json, tve};
 use penstock::pattern::{Pattern, PatternError};
 use penstock::store::VersionRef;
-use penstock::{MatchRequest, Task};
-use penstock_openapi::MatchAnswer;
+use penstock::{MatchRequest, MotifPart, Task};
+use penstock_openapi::{MatchAnswer, StructureAnswer, StructureRequest};
 use penstock_types::TableName;
 use serde_json::Value;
 
@@ -31,8 +32,37 @@ pub(super) struct Args {
     table: TableName,
 
     /// The file of the pattern; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pattern: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "of")]
+    pattern: Option<PathBuf>,
+
+    /// Instead of a pattern, a part of this stored graph: where does its geometry recur?
+    #[arg(long, value_name = "ID", conflicts_with_all = ["pattern", "induced", "count", "deadline", "keep", "graphs"])]
+    of: Option<String>,
+
+    /// The part: residues, such as A:45,48,52-54
+    #[arg(
+        long,
+        value_name = "SELECTION",
+        requires = "of",
+        conflicts_with = "vertices"
+    )]
+    residues: Option<String>,
+
+    /// The part: vertices by number, such as the faces of a patch
+    #[arg(long, value_name = "N,N", requires = "of", value_delimiter = ',')]
+    vertices: Option<Vec<u32>>,
+
+    /// How far each distance may be from the part's, in the unit of the positions
+    #[arg(long, value_name = "DISTANCE", requires = "of")]
+    tolerance: Option<f64>,
+
+    /// The largest root mean square deviation, in the same unit
+    #[arg(long, value_name = "DISTANCE", requires = "of")]
+    max_rmsd: Option<f64>,
+
+    /// Labels (residue names) do not count
+    #[arg(long, requires = "of")]
+    any_label: bool,
 
     /// Vertices that the pattern does not join must not be joined in the graph either
     #[arg(long)]
@@ -65,7 +95,10 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<(), CliError> {
-        let pattern = read(&self.pattern)?;
+        let Some(path) = &self.pattern else {
+            return self.structure(context).await;
+        };
+        let pattern = read(path)?;
         let keep = if self.count { 0 } else { self.keep };
         let graphs = (!self.graphs.is_empty()).then_some(self.graphs);
         let answer: MatchAnswer = match context.target(Absent::Fail).await? {
@@ -99,6 +132,88 @@ impl Args {
         };
         context.ui.answer(&answer, show)
     }
+}
+
+impl Args {
+    async fn structure(self, context: &Context<'_>) -> Result<(), CliError> {
+        let mut request = StructureRequest {
+            graph: self.of.unwrap_or_default(),
+            residues: self.residues,
+            vertices: self.vertices,
+            any_label: self.any_label,
+            tolerance: self.tolerance,
+            max_rmsd: self.max_rmsd,
+            limit: self.limit.unwrap_or(100),
+            version: (self.at != VersionRef::Latest).then(|| self.at.to_string()),
+        };
+        let answer: StructureAnswer = match context.target(Absent::Fail).await? {
+            Target::Remote(client) => client.find_structure(&self.table, &request).await?,
+            Target::Local(engine) => {
+                let part = match (request.residues.take(), request.vertices.take()) {
+                    (Some(residues), None) => MotifPart::Residues(residues),
+                    (None, Some(vertices)) => MotifPart::Vertices(vertices),
+                    _ => return Err(CliError::usage("give --residues or --vertices with --of")),
+                };
+                let mut ask = penstock::StructureRequest::new(self.table, request.graph, part);
+                ask.version = self.at;
+                if request.any_label {
+                    ask.labels = LabelMatch::Any;
+                }
+                ask.tolerance = request.tolerance.unwrap_or(ask.tolerance);
+                ask.max_rmsd = request.max_rmsd.unwrap_or(ask.max_rmsd);
+                ask.limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+                let task = Task::default();
+                let title = ask.table.to_string();
+                let work = engine.match_structure(ask, &task);
+                wire::structure_answer(&watch(context.ui, &title, &task, work).await?)
+            }
+        };
+        context.ui.answer(&answer, show_structure)
+    }
+}
+
+fn show_structure(ui: &Ui, answer: &StructureAnswer) -> String {
+    let count = match answer.count {
+        1 => "1 place".to_owned(),
+        count => format!("{count} places"),
+    };
+    let mut text = format!(
+        "{} in {}, version {}, {} searched, {}\n",
+        ui.bold(&count),
+        answer.table,
+        answer.version,
+        table::counted(answer.graphs, "graph"),
+        table::seconds(answer.seconds),
+    );
+    if !answer.complete {
+        text += "some graphs have more places than are looked for\n";
+    }
+    let shown: Vec<Row> = answer
+        .matches
+        .iter()
+        .take(SHOWN)
+        .map(|found| {
+            let names = if found.names.iter().all(String::is_empty) {
+                let numbers: Vec<String> = found.vertices.iter().map(u32::to_string).collect();
+                numbers.join(" ")
+            } else {
+                found.names.join(" ")
+            };
+            Row(vec![
+                ("graph".to_owned(), Value::from(found.graph.clone())),
+                (
+                    "rmsd".to_owned(),
+                    Value::from((found.rmsd * 1e3).round() / 1e3),
+                ),
+                ("vertices".to_owned(), Value::from(names)),
+            ])
+        })
+        .collect();
+    if shown.is_empty() {
+        return text;
+    }
+    text += "\n";
+    text + &rows::show(ui, &shown, true)
 }
 
 /// The pattern in a file, whose content says its format.

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use penstock::index::Tier;
 use penstock::store::VersionRef;
-use penstock::{Engine, SearchInput};
-use penstock_openapi::{SearchAnswer, SearchPlan, SearchRequest};
+use penstock::{Engine, RerankBy, SearchInput};
+use penstock_openapi::{Rerank, SearchAnswer, SearchPlan, SearchRequest};
 use penstock_types::{Metric, TableName};
 use serde_json::Value;
 
@@ -61,6 +61,39 @@ pub(super) struct Args {
 
     #[command(flatten)]
     effort: Effort,
+
+    #[command(flatten)]
+    after: After,
+}
+
+/// What is done with the candidates.
+#[derive(Debug, clap::Args)]
+struct After {
+    /// Rank candidates again: by alignment (proteins, DNA), tm (structures of proteins) or chamfer
+    /// (meshes)
+    #[arg(long, value_name = "SCORE")]
+    rerank: Option<RerankBy>,
+
+    /// Candidates that are ranked again; ten times -k, and 100 at least, where left out
+    #[arg(long, value_name = "N", requires = "rerank", value_parser = clap::value_parser!(u32).range(1..))]
+    candidates: Option<u32>,
+
+    /// Choose rows that differ from one another: from 1, the best only, to 0, only the farthest
+    /// from one another
+    #[arg(long, value_name = "LAMBDA")]
+    diversity: Option<f32>,
+
+    /// Keep only the best rows of each value of this column
+    #[arg(long, value_name = "COLUMN")]
+    group_by: Option<String>,
+
+    /// Rows that are kept of each value; 1 where left out
+    #[arg(long, value_name = "N", requires = "group_by", value_parser = clap::value_parser!(u32).range(1..))]
+    group_size: Option<u32>,
+
+    /// Words that names and descriptions should hold: rows are ranked by vector and by words
+    #[arg(long, value_name = "TEXT")]
+    words: Option<String>,
 }
 
 /// Where to look, and how hard.
@@ -181,6 +214,14 @@ impl Args {
             refine,
             explain,
         } = self.effort;
+        let After {
+            rerank,
+            candidates,
+            diversity,
+            group_by,
+            group_size,
+            words,
+        } = self.after;
         let request = SearchRequest {
             id: self.query.id,
             text: self.query.text,
@@ -199,6 +240,14 @@ impl Args {
             nprobes,
             refine,
             explain,
+            rerank: rerank.map(|by| Rerank {
+                by: by.to_string(),
+                candidates,
+            }),
+            diversity,
+            group_by,
+            group_size,
+            words,
         };
         (request, self.query.file)
     }
@@ -237,6 +286,9 @@ fn show(ui: &Ui, answer: &SearchAnswer) -> String {
         && let Some(recall) = answer.recall
     {
         text += &format!(", recall about {recall:.3}");
+    }
+    if let Some(considered) = answer.considered {
+        text += &format!(", chosen from {}", table::counted(considered, "candidate"));
     }
     text.push('\n');
     if let Some(found) = &answer.plan {

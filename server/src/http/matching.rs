@@ -3,22 +3,33 @@
 use std::time::Duration;
 
 use axum::extract::State as Extract;
+use axum::response::Response;
+use http::HeaderMap;
+use penstock::graph::motif::LabelMatch;
 use penstock::pattern::format::json;
 use penstock::store::VersionRef;
-use penstock::{MatchRequest as Ask, Task};
-use penstock_openapi::{MatchAnswer, MatchRequest};
+use penstock::{MatchRequest as Ask, MotifPart, StructureRequest as AskStructure, Task};
+use penstock_openapi::{
+    GraphOutcome, GraphRequest, Job, MatchAnswer, MatchRequest, StructureAnswer, StructureRequest,
+};
+use penstock_types::TableName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::State;
 use super::error::{ApiError, Json, Path, Result, named, word};
+use super::job::begin;
+use crate::jobs::JobRequest;
 use crate::wire;
 
 /// The longest that a search may take, and what it takes where nothing is said.
 const LONGEST: Duration = Duration::from_secs(600);
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(find))
+    OpenApiRouter::new()
+        .routes(routes!(find))
+        .routes(routes!(find_structure))
+        .routes(routes!(make))
 }
 
 /// Find a pattern in graphs
@@ -58,4 +69,82 @@ async fn find(
     let _stop = task.cancel.clone().drop_guard();
     let answer = state.engine().match_pattern(ask, &task).await?;
     Ok(axum::Json(wire::match_answer(&answer)))
+}
+
+/// Find where a part of a structure recurs
+///
+/// The motif is some residues of a stored structure, or faces of a stored mesh; every place with
+/// the same labels and the same geometry is found, in a table of graphs made of structures or
+/// meshes. Answers carry the vertices, the deviation and the superposition.
+///
+///     curl -H 'Content-Type: application/json' -d '{"graph": "1A8O", "residues": "A:158,161-163"}' http://127.0.0.1:7370/v1/tables/contacts/match-structure
+#[utoipa::path(post, path = "/v1/tables/{table}/match-structure", tag = "search",
+    params(("table" = String, Path, description = "Name of a table of graphs")),
+    request_body = StructureRequest,
+    responses((status = 200, description = "Where it recurs", body = StructureAnswer))
+)]
+async fn find_structure(
+    Extract(state): Extract<State>,
+    Path(table): Path<String>,
+    Json(request): Json<StructureRequest>,
+) -> Result<axum::Json<StructureAnswer>> {
+    let part = match (request.residues, request.vertices) {
+        (Some(residues), None) => MotifPart::Residues(residues),
+        (None, Some(vertices)) => MotifPart::Vertices(vertices),
+        _ => {
+            return Err(ApiError::bad(
+                "give exactly one of `residues` and `vertices`",
+            ));
+        }
+    };
+    let mut ask = AskStructure::new(named("table", &table)?, request.graph, part);
+    ask.version = request
+        .version
+        .as_ref()
+        .map_or(Ok(VersionRef::Latest), |text| word(text))?;
+    if request.any_label {
+        ask.labels = LabelMatch::Any;
+    }
+    ask.tolerance = request.tolerance.unwrap_or(ask.tolerance);
+    ask.max_rmsd = request.max_rmsd.unwrap_or(ask.max_rmsd);
+    ask.limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    let task = Task::default();
+    let _stop = task.cancel.clone().drop_guard();
+    let answer = state.engine().match_structure(ask, &task).await?;
+    Ok(axum::Json(wire::structure_answer(&answer)))
+}
+
+/// Make graphs of a table's records
+///
+/// Of structures the contacts of residues, of sequences the unitigs of the compacted de Bruijn
+/// graph, of meshes the faces that share a side: a graph for each record, under its id.
+#[utoipa::path(post, path = "/v1/tables/{table}/graph", tag = "tables",
+    params(("table" = String, Path, description = "Name of the table of graphs")),
+    request_body = GraphRequest,
+    responses(
+        (status = 202, description = "The job", body = Job),
+        (status = 200, description = "What it did, where the caller waited", body = GraphOutcome),
+    )
+)]
+async fn make(
+    Extract(state): Extract<State>,
+    Path(table): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<GraphRequest>,
+) -> Result<Response> {
+    let from: TableName = named("from", &request.from)?;
+    let at = request
+        .version
+        .as_ref()
+        .map_or(Ok(VersionRef::Latest), |text| word(text))?;
+    let version = state.engine().table(&from, &at).await?.version();
+    let request = JobRequest::Graph {
+        table: named("table", &table)?,
+        from,
+        version,
+        filter: request.filter,
+        cutoff_angstrom: request.cutoff_angstrom,
+        k: request.k,
+    };
+    begin(&state, &headers, request).await
 }

@@ -102,6 +102,23 @@ pub enum JobRequest {
     },
     /// Fits a head on stored structures.
     TrainHead(TrainHead),
+    /// Makes graphs of a table's records.
+    Graph {
+        /// The table of graphs.
+        #[serde(with = "text")]
+        table: TableName,
+        /// The table of records.
+        #[serde(with = "text")]
+        from: TableName,
+        /// Its version: settled when the job was asked for.
+        version: u64,
+        /// Predicate of the records.
+        filter: Option<String>,
+        /// Residues closer than this are in contact.
+        cutoff_angstrom: Option<f32>,
+        /// Bases of a k-mer.
+        k: Option<u32>,
+    },
 }
 
 /// A head to be fitted on stored structures.
@@ -203,6 +220,7 @@ impl JobRequest {
             Self::Verify { .. } => JobKind::Verify,
             Self::Snapshot { .. } => JobKind::Snapshot,
             Self::TrainHead(_) => JobKind::TrainHead,
+            Self::Graph { .. } => JobKind::Graph,
         }
     }
 
@@ -216,6 +234,7 @@ impl JobRequest {
             | Self::Index { table, .. }
             | Self::Warm { table, .. }
             | Self::Measure { table, .. }
+            | Self::Graph { table, .. }
             | Self::Snapshot { table, .. } => Some(table),
             Self::Compact { table } | Self::Gc { table, .. } | Self::Verify { table, .. } => {
                 table.as_ref()

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Instant;
 
-use penstock::{Engine, Error, Task};
+use penstock::store::VersionRef;
+use penstock::{Engine, Error, GraphRequest, Task};
 use serde_json::Value;
 
 use super::record::Record;
 use super::request::{JobRequest, age, create_request, scope};
 use crate::load::{self, Input, LoadFiles};
 use crate::wire;
+use crate::wire::graph_options;
 
 /// A job's work done, and how many rows it brought in.
 pub(super) struct Done {
@@ -134,6 +136,25 @@ pub(super) async fn run(
                 Some(name.as_str()),
                 &created.snapshot,
             )))
+        }
+        JobRequest::Graph {
+            table,
+            from,
+            version,
+            filter,
+            cutoff_angstrom,
+            k,
+        } => {
+            let request = GraphRequest {
+                into: table.clone(),
+                from: from.clone(),
+                version: VersionRef::Number(*version),
+                filter: filter.clone(),
+                options: graph_options(*cutoff_angstrom, *k),
+                key: Some(record.commit_key()),
+            };
+            let made = engine.make_graphs(request, task).await?;
+            Ok(Done::new(&wire::graph_outcome(table, from, &made)))
         }
         JobRequest::TrainHead(head) => {
             let request = head.request(record.commit_key());

@@ -3,7 +3,7 @@
 use arrow::error::ArrowError;
 use penstock::index::{DISTANCE, IndexError, Plan, SearchOptions, Tier};
 use penstock::store::VersionRef;
-use penstock::{SearchInput, SearchRequest};
+use penstock::{GroupBy, Rerank, SearchInput, SearchRequest, UnknownRerank};
 use penstock_openapi as wire;
 use penstock_types::metric::UnknownMetric;
 use penstock_types::{NameError, TableName, columns};
@@ -24,6 +24,12 @@ pub enum SearchFault {
         /// The tier.
         tier: Tier,
     },
+    /// It says how many rows of a group are kept, and not what makes a group.
+    #[error("`group_size` is for `group_by`, which is missing")]
+    Group,
+    /// What is to be ranked by is nothing of the kind.
+    #[error(transparent)]
+    Rerank(#[from] UnknownRerank),
     /// The version is none.
     #[error(transparent)]
     Version(#[from] NameError),
@@ -73,7 +79,7 @@ pub fn search_request(
     search.metric = wanted.metric.as_deref().map(str::parse).transpose()?;
     search.filter = wanted.filter;
     search.exact = wanted.exact;
-    search.columns = wanted.columns;
+    search.columns = wanted.columns.map(with_id);
     search.tier = tier;
     search.min_recall = wanted.min_recall;
     search.radius = wanted.radius;
@@ -83,7 +89,32 @@ pub fn search_request(
         refine: count(wanted.refine),
     };
     search.explain = wanted.explain;
+    search.rerank = match wanted.rerank {
+        None => None,
+        Some(rerank) => Some(Rerank {
+            by: rerank.by.parse()?,
+            candidates: count(rerank.candidates),
+        }),
+    };
+    search.diversity = wanted.diversity;
+    search.group_by = match (wanted.group_by, count(wanted.group_size)) {
+        (None, None) => None,
+        (None, Some(_)) => return Err(SearchFault::Group),
+        (Some(column), size) => Some(GroupBy {
+            column,
+            size: size.unwrap_or(1),
+        }),
+    };
+    search.words = wanted.words;
     Ok(search)
+}
+
+/// Hits always say which rows they are.
+fn with_id(mut names: Vec<String>) -> Vec<String> {
+    if !names.iter().any(|name| name == columns::ID) {
+        names.insert(0, columns::ID.to_owned());
+    }
+    names
 }
 
 /// What a search found; with its plan, where that was asked for.
@@ -110,6 +141,7 @@ pub fn search_answer(
             answer.plan.recall
         },
         truncated: answer.truncated,
+        considered: answer.considered.map(|rows| rows as u64),
         plan: explain.then(|| plan(&answer.plan)),
         hits: rows(&answer.hits)?.into_iter().map(hit).collect(),
     })
@@ -124,7 +156,7 @@ pub(super) fn hit(mut columns: Map<String, Value>) -> wire::Hit {
     let distance = distance.as_ref().and_then(Value::as_f64);
     wire::Hit {
         id,
-        distance: distance.unwrap_or(f64::NAN),
+        distance,
         columns,
     }
 }

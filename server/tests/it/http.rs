@@ -9,6 +9,7 @@ mod errors;
 mod heads;
 mod jobs;
 mod path;
+mod rerank;
 mod search;
 mod server;
 mod warm;

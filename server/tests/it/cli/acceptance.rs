@@ -174,7 +174,10 @@ fn hprd_queries_have_their_counts() {
     let Some(loaded) = ingest(&place, "hprd", "graph/HPRD.graph") else {
         return;
     };
-    assert_eq!((&loaded["kind"], &loaded["rows_added"]), (&"graph".into(), &1.into()));
+    assert_eq!(
+        (&loaded["kind"], &loaded["rows_added"]),
+        (&"graph".into(), &1.into())
+    );
     let expected = corpus("graph/expected_output.res").unwrap();
     let expected = std::fs::read_to_string(expected).unwrap();
     let mut searched = 0;
@@ -184,11 +187,21 @@ fn hprd_queries_have_their_counts() {
         let file = corpus(&format!("graph/query/{name}.graph")).unwrap();
         let pattern = file.to_str().unwrap();
         let found = place.json(&["match", "hprd", "--pattern", pattern, "--count"]);
-        assert_eq!(found["count"], count.trim().parse::<u64>().unwrap(), "{name}");
-        assert_eq!((&found["complete"], &found["version"]), (&true.into(), &1.into()));
+        assert_eq!(
+            found["count"],
+            count.trim().parse::<u64>().unwrap(),
+            "{name}"
+        );
+        assert_eq!(
+            (&found["complete"], &found["version"]),
+            (&true.into(), &1.into())
+        );
         searched += 1;
     }
     assert!(searched >= 25);
     let again = ingest(&place, "hprd", "graph/HPRD.graph").unwrap();
-    assert_eq!((&again["rows_added"], &again["version"]), (&0.into(), &1.into()));
+    assert_eq!(
+        (&again["rows_added"], &again["version"]),
+        (&0.into(), &1.into())
+    );
 }

@@ -30,29 +30,60 @@ fn a_pattern_is_found_in_every_graph_that_has_it() {
 
     let found = place.json(&["match", "shapes", "--pattern", "triangle.json"]);
     // Two triangles at B, each both ways round.
-    assert_eq!((&found["count"], &found["complete"]), (&4.into(), &true.into()));
-    assert_eq!((&found["graphs"], &found["graphs_searched"]), (&2.into(), &2.into()));
+    assert_eq!(
+        (&found["count"], &found["complete"]),
+        (&4.into(), &true.into())
+    );
+    assert_eq!(
+        (&found["graphs"], &found["graphs_searched"]),
+        (&2.into(), &2.into())
+    );
     for found in found["matches"].as_array().unwrap() {
         assert_eq!(found["graph"], "kite");
         assert_eq!(found["vertices"][2], 2);
     }
-    let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--graph", "square"]);
+    let found = place.json(&[
+        "match",
+        "shapes",
+        "--pattern",
+        "triangle.json",
+        "--graph",
+        "square",
+    ]);
     assert_eq!(found["count"], 0);
-    let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--limit", "1"]);
-    assert_eq!((&found["count"], &found["stopped"]), (&1.into(), &"limit".into()));
+    let found = place.json(&[
+        "match",
+        "shapes",
+        "--pattern",
+        "triangle.json",
+        "--limit",
+        "1",
+    ]);
+    assert_eq!(
+        (&found["count"], &found["stopped"]),
+        (&1.into(), &"limit".into())
+    );
 
     // A graph that lost an edge replaces the one that was there; older versions keep it.
     place.file("kite.graphml", graphml(&labels[..3], &[(0, 1), (1, 2)]));
     place.json(&["ingest", "shapes", "kite.graphml"]);
-    let rows = place.json(&["sql", "SELECT count(*) AS n FROM shapes WHERE parent = 'kite'"]);
+    let rows = place.json(&[
+        "sql",
+        "SELECT count(*) AS n FROM shapes WHERE parent = 'kite'",
+    ]);
     assert_eq!(rows["rows"][0]["n"], 3);
     let found = place.json(&["match", "shapes", "--pattern", "triangle.json"]);
     assert_eq!(found["count"], 0);
     let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--at", "1"]);
     assert_eq!(found["count"], 4);
-    let sql = format!("SELECT graph, count(*) AS n FROM match_pattern('shapes@1', '{TRIANGLE}') GROUP BY graph");
+    let sql = format!(
+        "SELECT graph, count(*) AS n FROM match_pattern('shapes@1', '{TRIANGLE}') GROUP BY graph"
+    );
     let rows = place.json(&["sql", &sql]);
-    assert_eq!((&rows["rows"][0]["graph"], &rows["rows"][0]["n"]), (&"kite".into(), &4.into()));
+    assert_eq!(
+        (&rows["rows"][0]["graph"], &rows["rows"][0]["n"]),
+        (&"kite".into(), &4.into())
+    );
 }
 
 #[test]
@@ -62,7 +93,10 @@ fn what_is_wrong_with_a_pattern_is_said() {
     place.json(&["ingest", "one", "one.graphml"]);
     for (pattern, says) in [
         (r#"{"vertices": []}"#, "vert"),
-        (r#"{"vertices": [{}], "edges": [{"from": 0, "to": 3}]}"#, "3"),
+        (
+            r#"{"vertices": [{}], "edges": [{"from": 0, "to": 3}]}"#,
+            "3",
+        ),
         (r#"{"vertices": [{"labels": "A"}]}"#, "labels"),
         ("{", "line"),
         ("t 2 1\nv 0 1 1\n", "vert"),

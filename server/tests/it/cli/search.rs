@@ -261,3 +261,52 @@ fn an_index_is_saved_and_measured_without_a_server() {
         &["index", "proteins", column, "--measure", "--type", "ivf_pq"],
     );
 }
+
+#[test]
+fn candidates_are_ranked_again() {
+    let place = Place::with_proteins();
+    let arguments = [
+        "search",
+        "proteins",
+        "--id",
+        "beta",
+        "--rerank",
+        "alignment",
+    ];
+    let text = place.text(&[&arguments[..], &["-k", "2", "--candidates", "3"]].concat());
+    assert!(text.contains("chosen from 3 candidates"), "{text}");
+    assert!(
+        text.contains("evalue") && text.contains("alignment_bits"),
+        "{text}"
+    );
+    let more = [
+        "--group-by",
+        "kind",
+        "--group-size",
+        "1",
+        "--diversity",
+        "0.5",
+    ];
+    let found = place.json(&[&arguments[..], &more].concat());
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1);
+    assert_eq!(found["hits"][0]["id"], "beta");
+    let text = place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--rerank", "chamfer"],
+    );
+    assert!(text.contains("holds protein"), "{text}");
+    for wrong in [
+        ["--candidates", "9"],
+        ["--group-size", "2"],
+        ["--rerank", "magic"],
+    ] {
+        place.fails(
+            2,
+            &[&["search", "proteins", "--id", "beta"][..], &wrong].concat(),
+        );
+    }
+    place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--words", "protein"],
+    );
+}
