@@ -13,6 +13,8 @@
 pub mod contacts;
 pub mod faces;
 mod take;
+#[cfg(test)]
+mod tests;
 pub mod unitigs;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -294,7 +294,7 @@ impl Residues<'_> {
         contacts_of(&positions, cutoff, |a, b, squared| {
             if builder.edges.len() == options.max_edges {
                 stopped = Some(too_large(id, "more edges than allowed"));
-            } else if builder.edges.len() % STRIDE == 0 {
+            } else if builder.edges.len().is_multiple_of(STRIDE) {
                 stopped = asked(cancelled).err();
             }
             builder.edge(a, b);

@@ -96,7 +96,7 @@ pub fn compact(sequence: &[u8], k: usize, cancelled: &AtomicBool) -> Result<Comp
     // The first and last k-mer of each unitig, both read along it.
     let mut ends = Vec::new();
     for place in 0..set.len() as u32 {
-        if place as usize % STRIDE == 0 {
+        if (place as usize).is_multiple_of(STRIDE) {
             asked(cancelled)?;
         }
         if owner[place as usize] != NOBODY {
@@ -108,6 +108,7 @@ pub fn compact(sequence: &[u8], k: usize, cancelled: &AtomicBool) -> Result<Comp
             forward: true,
         };
         // Back to the beginning; around a circle, that is the seed, its least k-mer.
+        let mut run = Vec::new();
         let mut back = seed.flip();
         let mut circle = false;
         while let Some(before) = set.next(back) {
@@ -116,14 +117,22 @@ pub fn compact(sequence: &[u8], k: usize, cancelled: &AtomicBool) -> Result<Comp
                 break;
             }
             back = before;
+            run.push(back.flip());
         }
-        let first = if circle { seed } else { back.flip() };
-        let mut run = vec![first];
-        let mut last = first;
-        while let Some(next) = set.next(last).filter(|next| next.place != first.place) {
-            run.push(next);
-            last = next;
+        if circle {
+            run.push(seed);
+            run.reverse();
+        } else {
+            run.reverse();
+            run.push(seed);
+            // It ends: what follows is different for each strand, and the seed is on no circle.
+            let mut last = seed;
+            while let Some(next) = set.next(last) {
+                run.push(next);
+                last = next;
+            }
         }
+        let (first, last) = (run[0], run[run.len() - 1]);
         let mut bases: Vec<u8> = (0..k - 1)
             .rev()
             .map(|i| ((set.read(first) >> (2 * (i + 1))) & 3) as u8)

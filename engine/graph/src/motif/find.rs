@@ -274,7 +274,7 @@ impl Search<'_, '_> {
         self.fitting(level, &lists[level.point], &mut fit);
         for vertex in &fit {
             self.steps += 1;
-            if self.steps % 1024 == 0 && self.cancelled() {
+            if self.steps.is_multiple_of(1024) && self.cancelled() {
                 self.found.complete = false;
             }
             if !self.found.complete {

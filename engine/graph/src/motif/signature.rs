@@ -105,7 +105,7 @@ impl Signature {
         // A rounding wider, so that what is found at the very bound is not dismissed.
         let high = (distance + tolerance) * (1.0 + 1e-9);
         let low = (distance - tolerance).max(0.0) * (1.0 - 1e-9);
-        if !(high < self.options.reach) {
+        if high.is_nan() || high >= self.options.reach {
             return true;
         }
         let bins = self.options.bin_of(low)..=self.options.bin_of(high);

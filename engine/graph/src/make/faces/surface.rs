@@ -118,7 +118,7 @@ pub fn surface(
                 if surface.joints.len() == max_joints {
                     return Ok(None);
                 }
-                if surface.joints.len() % STRIDE == 0 {
+                if surface.joints.len().is_multiple_of(STRIDE) {
                     asked(cancelled)?;
                 }
                 surface.joints.push(Joint {
