@@ -12,6 +12,7 @@ mod pull;
 mod read;
 mod search;
 mod shapes;
+mod upkeep;
 mod vectors;
 
 use std::path::PathBuf;
@@ -141,6 +142,23 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Searches by the index in memory and by that on the disk, while another index is built.
+    Upkeep {
+        /// Vectors of the table that is searched.
+        #[arg(long, default_value_t = 50_000)]
+        rows: usize,
+        /// Vectors of the table whose index is built.
+        #[arg(long, default_value_t = 50_000)]
+        building: usize,
+        /// Numbers per vector.
+        #[arg(long, default_value_t = 128)]
+        dim: usize,
+        /// Threads of the build; 0: half of the cores.
+        #[arg(long, default_value_t = 0)]
+        threads: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Solvers that pull a snapshot's rows by rank over loopback HTTP.
     Pull {
         /// Rows of 256 single-precision numbers.
@@ -217,6 +235,22 @@ async fn main() -> anyhow::Result<()> {
             peer,
         } => nearest::run(&nearest::Shape { rows, dim, seed }, peer.as_deref()),
         Bench::Filters { rows, dim, seed } => nearest::filters(&nearest::Shape { rows, dim, seed }),
+        Bench::Upkeep {
+            rows,
+            building,
+            dim,
+            threads,
+            seed,
+        } => {
+            upkeep::run(&upkeep::Shape {
+                rows,
+                building,
+                dim,
+                threads,
+                seed,
+            })
+            .await
+        }
         Bench::Pull { rows, ranks } => pull::run(rows, ranks).await,
     }
 }

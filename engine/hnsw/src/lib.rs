@@ -16,10 +16,16 @@ pub mod filter;
     reason = "runs the vector kernels, on vertices that exist"
 )]
 mod index;
+#[expect(
+    unsafe_code,
+    reason = "vector instructions; the blocks lie within the slices"
+)]
+pub mod late;
 mod level;
 #[expect(unsafe_code, reason = "owns memory of its own alignment")]
 mod memory;
 mod options;
+pub mod pairs;
 #[expect(
     unsafe_code,
     reason = "vector instructions; the blocks lie within the slices"

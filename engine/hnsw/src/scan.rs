@@ -216,7 +216,7 @@ impl Nearest {
 }
 
 /// 1 / |row|; NaN where a row has no direction, so that it is never taken.
-fn inverse_norms(isa: Isa, rows: &[f32], dim: usize) -> Vec<f32> {
+pub(crate) fn inverse_norms(isa: Isa, rows: &[f32], dim: usize) -> Vec<f32> {
     let inverse = |row| {
         let square = squared(isa, row);
         if square > 0.0 {
@@ -241,7 +241,7 @@ unsafe fn squared_kernel<L: Lanes>(row: &[f32]) -> f32 {
 dispatch! {
     /// Writes query `q`'s squared distance to (under L2) or product with row `r` to
     /// `sums[q * (sums.len() / 4) + r]`.
-    fn compare(
+    pub(crate) fn compare(
         metric: Metric,
         rows: &[f32],
         queries: &[f32],

@@ -84,7 +84,7 @@ pub(crate) async fn search(
 }
 
 /// The rows, with where they are.
-async fn read(
+pub(crate) async fn read(
     dataset: Arc<Dataset>,
     rows: Vec<u64>,
     projection: ProjectionRequest,

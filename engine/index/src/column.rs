@@ -8,8 +8,29 @@ use penstock_types::{FeatureSpec, Metric, Pooling};
 
 use crate::{IndexError, Made, Result};
 
-/// The feature column of that name.
+/// The feature column of that name, with one vector per row.
 pub(crate) fn feature(table: &Table, column: &str) -> Result<FeatureSpec> {
+    let (spec, data_type) = described(table, column)?;
+    if spec.pooling == Pooling::None || !matches!(data_type, DataType::FixedSizeList(..)) {
+        return Err(IndexError::Ragged {
+            column: column.to_owned(),
+        });
+    }
+    Ok(spec)
+}
+
+/// The feature column of that name, with one vector per item.
+pub(crate) fn items(table: &Table, column: &str) -> Result<FeatureSpec> {
+    let (spec, data_type) = described(table, column)?;
+    if spec.pooling != Pooling::None || !matches!(data_type, DataType::List(_)) {
+        return Err(IndexError::Pooled {
+            column: column.to_owned(),
+        });
+    }
+    Ok(spec)
+}
+
+fn described(table: &Table, column: &str) -> Result<(FeatureSpec, DataType)> {
     let schema = table.schema();
     let field = schema
         .field_with_name(column)
@@ -26,12 +47,7 @@ pub(crate) fn feature(table: &Table, column: &str) -> Result<FeatureSpec> {
             },
         }
     })?;
-    if spec.pooling == Pooling::None || !matches!(field.data_type(), DataType::FixedSizeList(..)) {
-        return Err(IndexError::Ragged {
-            column: column.to_owned(),
-        });
-    }
-    Ok(spec)
+    Ok((spec, field.data_type().clone()))
 }
 
 /// The query's encoder must be the column's; so must its weights, where both are known.

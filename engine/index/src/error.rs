@@ -40,6 +40,15 @@ pub enum IndexError {
         /// The column.
         column: String,
     },
+    /// The feature column holds one vector per row.
+    #[error(
+        "column `{column}` holds one vector per row; a search by several vectors needs one per \
+         item of a record (pooling `none`)"
+    )]
+    Pooled {
+        /// The column.
+        column: String,
+    },
     /// The column's metadata contradicts itself.
     #[error(transparent)]
     Feature(#[from] penstock_types::feature::FeatureError),
@@ -144,6 +153,38 @@ pub enum IndexError {
         /// The column.
         column: String,
         /// The metric of the search.
+        metric: Metric,
+    },
+    /// More rows than are compared with each other, and no index in memory.
+    #[error(
+        "{rows} rows would be compared with each other, {bytes} bytes of vectors; at most \
+         {max_rows} rows and {max_bytes} bytes are. Warm the index of column `{column}` for metric \
+         {metric}, or raise the bounds"
+    )]
+    TooManyPairs {
+        /// The column.
+        column: String,
+        /// The metric.
+        metric: Metric,
+        /// Rows to compare.
+        rows: u64,
+        /// Bytes of their vectors.
+        bytes: u64,
+        /// The most rows.
+        max_rows: u64,
+        /// The most bytes.
+        max_bytes: u64,
+    },
+    /// Duplicates were to be found by an index on the disk.
+    #[error("duplicates are found by the tiers exact and hot, not by cold")]
+    DuplicateTier,
+    /// Clusters by something that is no distance.
+    #[error(
+        "under metric {metric} a row is not nearest to itself, so that there are no duplicates: \
+         use cosine or l2"
+    )]
+    NoDistance {
+        /// The metric.
         metric: Metric,
     },
     /// An index does not fit the memory that indexes may take.
@@ -374,11 +415,13 @@ impl IndexError {
             | Self::Tier { .. }
             | Self::Ends { .. }
             | Self::Measure
+            | Self::NoDistance { .. }
+            | Self::DuplicateTier
             | Self::NothingToMeasure { .. }
             | Self::Number { .. } => ErrorCode::InvalidArgument,
             Self::Query { source, .. } => source.code(),
             Self::NotWarm { .. } | Self::NoIndex { .. } => ErrorCode::NotFound,
-            Self::Memory { .. } => ErrorCode::LimitExceeded,
+            Self::Memory { .. } | Self::TooManyPairs { .. } => ErrorCode::LimitExceeded,
             Self::Graph(error) => match error {
                 HnswError::Cancelled => ErrorCode::Cancelled,
                 HnswError::Foreign
@@ -390,7 +433,9 @@ impl IndexError {
             Self::Dimension { .. } | Self::Encoder { .. } | Self::Weights { .. } => {
                 ErrorCode::EncoderMismatch
             }
-            Self::Ragged { .. } | Self::ColumnType { .. } => ErrorCode::Unsupported,
+            Self::Ragged { .. } | Self::Pooled { .. } | Self::ColumnType { .. } => {
+                ErrorCode::Unsupported
+            }
             Self::PredicateSize { .. } | Self::SequenceLength { .. } => ErrorCode::LimitExceeded,
             Self::Exists { .. } => ErrorCode::AlreadyExists,
             Self::Feature(_) => ErrorCode::Corrupt,

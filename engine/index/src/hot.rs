@@ -6,6 +6,7 @@
 //! ones and newer ones.
 
 mod build;
+mod duplicates;
 mod saved;
 mod search;
 mod segment;

@@ -1,4 +1,5 @@
-//! Bounds on SQL predicates, checked before any parser sees them.
+//! Checks of SQL predicates: their bounds, before any parser sees them, then that they are one whole
+//! expression.
 //!
 //! Lance parses a predicate and walks its tree recursively on whatever thread asks. A chain of
 //! `AND` is a tree as deep as the chain is long, so an unbounded predicate could end the process.
@@ -8,7 +9,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use lance_table::format::Fragment;
-use penstock_store::Table;
+use penstock_store::{StoreError, Table};
 
 use crate::exact::set_filter;
 use crate::{IndexError, Result};
@@ -18,11 +19,13 @@ pub const MAX_BYTES: usize = 64 * 1024;
 /// The most operators (`AND`, `OR`, `=`, `+`, ...) of a predicate.
 pub const MAX_OPERATORS: usize = 256;
 
-/// Checks that a predicate is small enough to be parsed on any thread. Lists (`IN (...)`) may be
+/// Checks that a predicate is small enough to be parsed on any thread, and that it is one whole
+/// expression with nothing after it ([`penstock_store::check_predicate`]). Lists (`IN (...)`) may be
 /// long; chains of operators and nesting may not.
 ///
 /// # Errors
-/// The predicate is too long, has too many operators, is empty, or is not made of SQL tokens.
+/// The predicate is too long, has too many operators, is empty, is not made of SQL tokens, is no
+/// expression, holds a comment, or goes on after the expression.
 pub fn check_predicate(predicate: &str) -> Result<()> {
     let bounded = |what, given, max| {
         if given > max {
@@ -49,7 +52,11 @@ pub fn check_predicate(predicate: &str) -> Result<()> {
         "operators",
         significant.filter(|token| deepens(token)).count(),
         MAX_OPERATORS,
-    )
+    )?;
+    penstock_store::check_predicate(predicate).map_err(|error| match error {
+        StoreError::Predicate { problem, .. } => IndexError::Predicate { reason: problem },
+        other => IndexError::Store(other),
+    })
 }
 
 /// How many rows satisfy a predicate: counted on fragments from all over the table that hold at
@@ -58,6 +65,8 @@ pub fn check_predicate(predicate: &str) -> Result<()> {
 /// # Errors
 /// The predicate is wrong, or reading fails.
 pub(crate) async fn estimate(table: &Table, predicate: &str, sample: u64) -> Result<u64> {
+    // Of an empty table nothing is read that would check it.
+    check_predicate(predicate)?;
     let rows = |fragment: &Fragment| fragment.num_rows().unwrap_or_default() as u64;
     let all = table.dataset().fragments();
     let total: u64 = all.iter().map(rows).sum();
@@ -141,7 +150,17 @@ mod tests {
             check_predicate(&nested).unwrap_err().code(),
             ErrorCode::LimitExceeded
         );
-        for bad in ["", "  ", "name = 'open"] {
+        for bad in [
+            "",
+            "  ",
+            "name = 'open",
+            "id = 'a') OR (true",
+            "id = 'a';",
+            "true; DELETE FROM t",
+            "id = 'a' LIMIT 1",
+            "id = 'a' -- AND false",
+            "id = 'a' /* AND false */",
+        ] {
             assert_eq!(
                 check_predicate(bad).unwrap_err().code(),
                 ErrorCode::InvalidArgument,

@@ -72,6 +72,16 @@ impl Searcher {
         Ok(self.reach(table, request).await?.found)
     }
 
+    /// The hits alone, and which way was taken.
+    pub(crate) async fn search_hits(
+        &self,
+        table: &Table,
+        request: &SearchRequest,
+    ) -> Result<(Vec<Hit>, Plan)> {
+        let reached = self.reach(table, request).await?;
+        Ok((reached.found.hits, reached.plan))
+    }
+
     async fn reach(&self, table: &Table, request: &SearchRequest) -> Result<Reached> {
         let spec = column::feature(table, &request.column)?;
         let metric = request.metric.unwrap_or_default();

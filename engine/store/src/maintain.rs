@@ -95,7 +95,7 @@ impl Store {
         predicate: &str,
         options: DeleteOptions,
     ) -> Result<DeleteOutcome> {
-        crate::predicate::check(predicate)?;
+        crate::predicate::check_predicate(predicate)?;
         let mut base = Arc::new(self.writer(name).await?);
         if let Some(key) = &options.key {
             let found = self.find_key(name, key, Some(&base)).await?;

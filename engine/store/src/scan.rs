@@ -105,7 +105,7 @@ impl Table {
             }
         }
         if let Some(filter) = &scan.filter {
-            crate::predicate::check(filter)?;
+            crate::predicate::check_predicate(filter)?;
             scanner
                 .filter(filter)
                 .map_err(|error| StoreError::predicate(filter, &error))?;
@@ -150,7 +150,7 @@ impl Table {
     /// The predicate cannot be read, or the store cannot be.
     pub async fn count_rows(&self, filter: Option<&str>) -> Result<u64> {
         if let Some(filter) = filter {
-            crate::predicate::check(filter)?;
+            crate::predicate::check_predicate(filter)?;
         }
         let counted = self.dataset().count_rows(filter.map(str::to_owned)).await;
         counted

@@ -28,9 +28,9 @@ pub(super) struct Matching {
 /// How an index in memory would be searched.
 #[derive(Debug, Clone)]
 pub(crate) struct HotPlan {
-    view: Arc<View>,
+    pub(super) view: Arc<View>,
     /// Per segment, the rows that may be found; `None`: all.
-    allowed: Vec<Option<Arc<Filter>>>,
+    pub(super) allowed: Vec<Option<Arc<Filter>>>,
     /// Rows of the index that satisfy the predicate.
     pub(crate) matching: u64,
     /// Rows of the index in this version.

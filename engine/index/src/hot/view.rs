@@ -12,7 +12,7 @@ use penstock_store::Table;
 
 use super::segment::{Covered, Segment, fragments};
 use crate::exact::set_filter;
-use crate::{IndexError, Result};
+use crate::{IndexError, Result, check_predicate};
 
 /// Which rows of each segment a version has, and what of the version no segment has.
 #[derive(Debug)]
@@ -115,6 +115,8 @@ impl View {
         predicate: &str,
     ) -> Result<Vec<Arc<Filter>>> {
         let failed = IndexError::read(table);
+        // Nothing is read of a version without rows in the segments.
+        check_predicate(predicate)?;
         let mut addresses: Vec<u64> = Vec::new();
         if !self.covered.is_empty() {
             let mut scan = table.dataset().scan();

@@ -4,8 +4,11 @@
 
 mod approximate;
 mod data;
+mod duplicates;
 mod exact;
 mod hot;
+mod late;
 mod motif;
+mod predicates;
 mod sequences;
 mod text;
