@@ -3,7 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use futures::stream::BoxStream;
-use penstock_openapi::{CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest, Encoders, GcRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MeasureRequest, PredictRequest, SearchAnswer, SearchBatchAnswer, SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags, TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest};
+use penstock_openapi::{
+    CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest,
+    Encoders, GcRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs, MeasureRequest,
+    MotifAnswer, MotifRequest, PredictRequest, SearchAnswer, SearchBatchAnswer, SearchBatchRequest,
+    SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, TableDescription, Tables, Tag, Tags,
+    TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest,
+};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use uuid::Uuid;
@@ -146,7 +152,7 @@ impl Client {
             .await
     }
 
-    /// Builds a vector index.
+    /// Builds an index.
     ///
     /// # Errors
     /// As all operations.
@@ -297,6 +303,20 @@ impl Client {
         request: &SearchBatchRequest,
     ) -> Result<SearchBatchAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "search-batch"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// The occurrences of a pattern in sequences.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn motif(
+        &self,
+        table: impl AsRef<str>,
+        request: &MotifRequest,
+    ) -> Result<MotifAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "motif"];
         self.json(Method::POST, &segments, Some(request), None)
             .await
     }

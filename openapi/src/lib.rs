@@ -8,6 +8,7 @@ pub mod hot;
 pub mod ingest;
 pub mod job;
 pub mod maintain;
+pub mod motif;
 pub mod problem;
 pub mod search;
 pub mod service;
@@ -35,6 +36,7 @@ pub use maintain::{
     GcRequest, IndexOutcome, IndexRequest, VerifyProblem, VerifyProblemKind, VerifyReport,
     VerifyReports, VerifyRequest,
 };
+pub use motif::{MotifAnswer, MotifHit, MotifRequest};
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
 pub use search::{FileSearch, Hit, Rerank, SearchAnswer, SearchPlan, SearchRequest};
 pub use service::{Service, Status};

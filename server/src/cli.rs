@@ -22,6 +22,7 @@ mod help;
 mod index;
 mod ingest;
 mod measure;
+mod motif;
 mod openapi;
 mod predict;
 mod progress;
@@ -160,6 +161,7 @@ enum Command {
     Index(index::Args),
     Warm(warm::Args),
     Search(search::Args),
+    Motif(motif::Args),
     Sql(sql::Args),
     Tables(tables::Args),
     Describe(describe::Args),
@@ -255,6 +257,7 @@ async fn run(
         Command::Index(args) => args.run(&context).await?,
         Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
+        Command::Motif(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,
         Command::Tables(args) => args.run(&context).await?,
         Command::Describe(args) => args.run(&context).await?,

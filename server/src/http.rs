@@ -15,6 +15,7 @@ mod ingest;
 mod job;
 mod maintain;
 mod metrics;
+mod motif;
 mod observe;
 mod rows;
 mod search;

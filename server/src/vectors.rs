@@ -153,7 +153,9 @@ mod tests {
         ];
         let fixed = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows.clone(), 2);
         let mut vectors = Vectors::default();
-        vectors.push_batch(&batch("vector", Arc::new(fixed))).unwrap();
+        vectors
+            .push_batch(&batch("vector", Arc::new(fixed)))
+            .unwrap();
         let sliced = batch("vector", lists(rows)).slice(1, 1);
         vectors.push_batch(&sliced).unwrap();
         assert_eq!(vectors.count(), 3);

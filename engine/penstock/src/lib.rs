@@ -25,7 +25,7 @@ pub use head::{
 pub use hot::WarmOutcome;
 pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
-pub use maintain::{IndexOutcome, MaintenanceAction};
+pub use maintain::{IndexOutcome, IndexType, MaintenanceAction, UnknownIndexType};
 pub use parts::item_name;
 pub use search::{
     GroupBy, Rerank, RerankBy, SearchAnswer, SearchInput, SearchRequest, UnknownRerank,

@@ -23,7 +23,9 @@ pub(super) async fn run(
                 // What a server would have in memory lies beside the table here.
                 engine.load_saved(table, &request.column, &task).await?;
                 if let Some(recall) = request.min_recall {
-                    engine.set_min_recall(table, &request.column, recall).await?;
+                    engine
+                        .set_min_recall(table, &request.column, recall)
+                        .await?;
                 }
                 if request.measure {
                     engine.measure_indexes(table, &request.column, &task).await

@@ -331,9 +331,10 @@ fn plan(plan: &SearchPlan, candidates: u64) -> String {
     if !settings.is_empty() {
         facts.push(("effort", settings.join(", ")));
     }
-    let recall = plan
-        .recall
-        .map_or_else(|| "not measured".to_owned(), |recall| format!("{recall:.3}"));
+    let recall = plan.recall.map_or_else(
+        || "not measured".to_owned(),
+        |recall| format!("{recall:.3}"),
+    );
     facts.push(("recall", recall));
     facts.push(("compared", table::counted(candidates, "vector")));
     table::facts(&facts)

@@ -37,7 +37,9 @@ impl Searches {
             return Err(invalid(&"a search names its `table`"));
         };
         if command.contains_key("vectors") {
-            return Err(invalid(&"the vectors are written as batches with a column `vector`"));
+            return Err(invalid(
+                &"the vectors are written as batches with a column `vector`",
+            ));
         }
         let table: TableName = table.parse().map_err(|error| invalid(&error))?;
         let wanted: SearchBatchRequest =

@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, batch, embed, encoders, heads, ingest, job, maintain, observe, search, service,
-    snapshots, sql, tables, warm, zarr,
+    State, arrays, batch, embed, encoders, heads, ingest, job, maintain, motif, observe, search,
+    service, snapshots, sql, tables, warm, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -52,6 +52,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(warm::routes())
         .merge(search::routes())
         .merge(batch::routes())
+        .merge(motif::routes())
         .merge(sql::routes())
         .merge(encoders::routes())
         .merge(embed::routes())
@@ -143,7 +144,10 @@ fn head() -> OpenApi {
         .tags(Some([
             tag("tables", "Load files, look at tables, look after them"),
             tag("search", "Nearest rows by id, sequence, vector or file"),
-            tag("indexes", "Indexes in memory, and how well indexes find what is there"),
+            tag(
+                "indexes",
+                "Indexes in memory, and how well indexes find what is there",
+            ),
             tag("sql", "Read-only SQL over all tables"),
             tag(
                 "snapshots",

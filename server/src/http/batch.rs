@@ -97,7 +97,9 @@ async fn search_batch(
 
 fn is_arrow(request: &Request) -> bool {
     let given = request.headers().get(CONTENT_TYPE);
-    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = given
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     given.split(';').next().unwrap_or(given).trim() == ARROW
 }
 

@@ -211,7 +211,11 @@ impl Metrics {
     }
 
     /// The counters in the text format of OpenMetrics.
-    pub(super) fn encode(&self, jobs: &Jobs, searcher: &Searcher) -> Result<String, std::fmt::Error> {
+    pub(super) fn encode(
+        &self,
+        jobs: &Jobs,
+        searcher: &Searcher,
+    ) -> Result<String, std::fmt::Error> {
         for (tier, count) in searcher.answered() {
             let labels = Tier {
                 tier: tier.as_str(),

@@ -1,8 +1,8 @@
 //! Nearest neighbours.
 
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State as Extract};
-use penstock::store::VersionRef;
 use penstock::SearchInput;
+use penstock::store::VersionRef;
 use penstock_openapi::{FileSearch, SearchAnswer, SearchRequest};
 use penstock_types::TableName;
 use utoipa_axum::router::OpenApiRouter;

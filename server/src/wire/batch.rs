@@ -78,7 +78,10 @@ pub fn batch_answer(
         let queries = queries.as_primitive::<Int64Type>().values();
         for (mut row, query) in rows(&answer.batch)?.into_iter().zip(queries) {
             row.remove(QUERY);
-            if let Some(result) = usize::try_from(*query).ok().and_then(|q| results.get_mut(q)) {
+            if let Some(result) = usize::try_from(*query)
+                .ok()
+                .and_then(|q| results.get_mut(q))
+            {
                 result.push(hit(row));
             }
         }

@@ -113,7 +113,10 @@ impl After {
         mut search: penstock_index::SearchRequest,
     ) -> Result<SearchAnswer, Error> {
         let wanted = search.columns.clone();
-        for name in [Some(columns::ID), self.group_by.as_ref().map(|g| g.column.as_str())] {
+        for name in [
+            Some(columns::ID),
+            self.group_by.as_ref().map(|g| g.column.as_str()),
+        ] {
             if let Some(name) = name
                 && !search.columns.iter().any(|column| column == name)
             {
@@ -321,7 +324,7 @@ async fn diverse(
     by_rank: bool,
 ) -> Result<RecordBatch, Error> {
     let rows = read::rows(table, &ids(&hits), &[column]).await?;
-    let Some(values) = rows.column_by_name(column).and_then(|c| floats(c)) else {
+    let Some(values) = rows.column_by_name(column).and_then(floats) else {
         return Ok(hits);
     };
     let probe = Probe::new(options.metric, query);

@@ -51,7 +51,10 @@ pub(super) async fn vector(
 }
 
 /// The column asked for; else the only one; else the default encoder's.
-pub(super) fn feature_column(table: &Table, wanted: Option<&str>) -> Result<(String, FeatureSpec), Error> {
+pub(super) fn feature_column(
+    table: &Table,
+    wanted: Option<&str>,
+) -> Result<(String, FeatureSpec), Error> {
     let mut features: Vec<_> = table
         .features()
         .into_iter()

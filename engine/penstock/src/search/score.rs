@@ -154,10 +154,19 @@ struct Scores<T>(Vec<(usize, T)>);
 impl<T> Scores<T> {
     /// Positions in `known` as positions among all candidates.
     fn new(known: &[usize], found: impl IntoIterator<Item = (usize, T)>) -> Self {
-        Self(found.into_iter().map(|(at, score)| (known[at], score)).collect())
+        Self(
+            found
+                .into_iter()
+                .map(|(at, score)| (known[at], score))
+                .collect(),
+        )
     }
 
-    fn ranked(self, count: usize, columns: impl FnOnce(&[T], usize) -> Vec<(Field, ArrayRef)>) -> Ranked {
+    fn ranked(
+        self,
+        count: usize,
+        columns: impl FnOnce(&[T], usize) -> Vec<(Field, ArrayRef)>,
+    ) -> Ranked {
         let (mut order, scores): (Vec<usize>, Vec<T>) = self.0.into_iter().unzip();
         let has: std::collections::HashSet<usize> = order.iter().copied().collect();
         order.extend((0..count).filter(|at| !has.contains(at)));

@@ -155,7 +155,14 @@ fn an_index_is_built_when_asked_for() {
 fn a_search_explains_itself() {
     let place = Place::with_proteins();
     let arguments = ["search", "proteins", "--id", "beta", "--explain"];
-    let more = ["--where", "length > 10", "--min-recall", "0.9", "--ef", "50"];
+    let more = [
+        "--where",
+        "length > 10",
+        "--min-recall",
+        "0.9",
+        "--ef",
+        "50",
+    ];
     let text = place.text(&[&arguments[..], &more].concat());
     for part in [
         "exact: the column has no index for this metric",
@@ -166,16 +173,42 @@ fn a_search_explains_itself() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let plan = &place.json(&arguments)["plan"];
-    has_keys(plan, &["tier", "reason", "rows", "matching", "unindexed_rows", "recall"]);
+    has_keys(
+        plan,
+        &[
+            "tier",
+            "reason",
+            "rows",
+            "matching",
+            "unindexed_rows",
+            "recall",
+        ],
+    );
     let found = place.json(&["search", "proteins", "--id", "beta", "--radius", "0.0001"]);
     assert_eq!(found["hits"].as_array().unwrap().len(), 1);
-    let text = place.text(&["search", "proteins", "--id", "beta", "--radius", "2", "-k", "2"]);
-    assert!(text.contains("more rows may lie within the radius"), "{text}");
+    let text = place.text(&[
+        "search", "proteins", "--id", "beta", "--radius", "2", "-k", "2",
+    ]);
+    assert!(
+        text.contains("more rows may lie within the radius"),
+        "{text}"
+    );
     let text = place.fails(3, &["search", "proteins", "--id", "beta", "--tier", "hot"]);
     assert!(text.contains("memory"), "{text}");
-    place.fails(2, &["search", "proteins", "--id", "beta", "--tier", "tepid"]);
-    place.fails(2, &["search", "proteins", "--id", "beta", "--tier", "hot", "--exact"]);
-    place.fails(2, &["search", "proteins", "--id", "beta", "--min-recall", "2"]);
+    place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--tier", "tepid"],
+    );
+    place.fails(
+        2,
+        &[
+            "search", "proteins", "--id", "beta", "--tier", "hot", "--exact",
+        ],
+    );
+    place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--min-recall", "2"],
+    );
 }
 
 #[test]
@@ -185,16 +218,34 @@ fn an_index_is_saved_and_measured_without_a_server() {
     place.fails(3, &["index", "proteins", column, "--measure"]);
     place.fails(3, &["warm", "proteins", "no_such_column"]);
     let outcome = place.json(&["warm", "proteins", column]);
-    has_keys(&outcome, &["how", "version", "rows", "bytes", "segments", "seconds"]);
-    assert_eq!((&outcome["how"], &outcome["rows"]), (&"built".into(), &3.into()));
+    has_keys(
+        &outcome,
+        &["how", "version", "rows", "bytes", "segments", "seconds"],
+    );
+    assert_eq!(
+        (&outcome["how"], &outcome["rows"]),
+        (&"built".into(), &3.into())
+    );
     let text = place.text(&["warm", "proteins", column]);
-    assert!(text.contains("read in") && text.contains("saved beside"), "{text}");
+    assert!(
+        text.contains("read in") && text.contains("saved beside"),
+        "{text}"
+    );
     let found = place.json(&["search", "proteins", "--id", "beta", "--tier", "hot"]);
-    assert_eq!((&found["tier"], &found["hits"][0]["id"]), (&"hot".into(), &"beta".into()));
+    assert_eq!(
+        (&found["tier"], &found["hits"][0]["id"]),
+        (&"hot".into(), &"beta".into())
+    );
 
     place.json(&["index", "proteins", column, "--type", "ivf_flat"]);
     let text = place.text(&["index", "proteins", column, "--measure"]);
-    for part in ["hot: hnsw_sq", "cold: ivf_flat", "recall@10", "queries/s", "taken"] {
+    for part in [
+        "hot: hnsw_sq",
+        "cold: ivf_flat",
+        "recall@10",
+        "queries/s",
+        "taken",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let found = place.json(&["index", "proteins", column, "--min-recall", "0.75"]);
@@ -205,24 +256,93 @@ fn an_index_is_saved_and_measured_without_a_server() {
         assert!(!index["measured"]["points"].as_array().unwrap().is_empty());
     }
     place.fails(2, &["index", "proteins", column, "--min-recall", "7"]);
-    place.fails(2, &["index", "proteins", column, "--measure", "--type", "ivf_pq"]);
+    place.fails(
+        2,
+        &["index", "proteins", column, "--measure", "--type", "ivf_pq"],
+    );
 }
 
 #[test]
 fn candidates_are_ranked_again() {
     let place = Place::with_proteins();
-    let arguments = ["search", "proteins", "--id", "beta", "--rerank", "alignment"];
+    let arguments = [
+        "search",
+        "proteins",
+        "--id",
+        "beta",
+        "--rerank",
+        "alignment",
+    ];
     let text = place.text(&[&arguments[..], &["-k", "2", "--candidates", "3"]].concat());
     assert!(text.contains("chosen from 3 candidates"), "{text}");
-    assert!(text.contains("evalue") && text.contains("alignment_bits"), "{text}");
-    let more = ["--group-by", "kind", "--group-size", "1", "--diversity", "0.5"];
+    assert!(
+        text.contains("evalue") && text.contains("alignment_bits"),
+        "{text}"
+    );
+    let more = [
+        "--group-by",
+        "kind",
+        "--group-size",
+        "1",
+        "--diversity",
+        "0.5",
+    ];
     let found = place.json(&[&arguments[..], &more].concat());
     assert_eq!(found["hits"].as_array().unwrap().len(), 1);
     assert_eq!(found["hits"][0]["id"], "beta");
-    let text = place.fails(2, &["search", "proteins", "--id", "beta", "--rerank", "chamfer"]);
+    let text = place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--rerank", "chamfer"],
+    );
     assert!(text.contains("holds protein"), "{text}");
-    for wrong in [["--candidates", "9"], ["--group-size", "2"], ["--rerank", "magic"]] {
-        place.fails(2, &[&["search", "proteins", "--id", "beta"][..], &wrong].concat());
+    for wrong in [
+        ["--candidates", "9"],
+        ["--group-size", "2"],
+        ["--rerank", "magic"],
+    ] {
+        place.fails(
+            2,
+            &[&["search", "proteins", "--id", "beta"][..], &wrong].concat(),
+        );
     }
-    place.fails(2, &["search", "proteins", "--id", "beta", "--words", "protein"]);
+    place.fails(
+        2,
+        &["search", "proteins", "--id", "beta", "--words", "protein"],
+    );
+}
+
+#[test]
+fn motifs_are_printed_with_their_places() {
+    let place = Place::new();
+    place.file("t.fasta", ">one\nMAGPPGTGKSTLAKALA\n>two\nMKKLLA\n");
+    place.json(&["ingest", "t", "t.fasta"]);
+    let pattern = "[AG]-x(4)-G-K-[ST]";
+    let text = place.text(&["motif", "t", pattern, "--context", "2"]);
+    let line = text.lines().find(|line| line.contains("GPPGTGKS")).unwrap();
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(cells, ["one", "3", "10", "+", "ma", "GPPGTGKS", "tl"]);
+    let found = place.json(&["motif", "t", pattern, "--where", "length > 3"]);
+    let hit = &found["hits"][0];
+    assert_eq!((&hit["start"], &hit["end"]), (&2.into(), &10.into()));
+    assert!(
+        place
+            .text(&["motif", "t", "WWWW"])
+            .contains("nothing found")
+    );
+    let text = place.text(&["motif", "t", "A", "--limit", "1"]);
+    assert!(text.contains("there are more"), "{text}");
+    place.fails(2, &["motif", "t", "[AG"]);
+    place.fails(2, &["motif", "t", "A", "--limit", "0"]);
+    place.fails(3, &["motif", "nothing", "A"]);
+
+    let outcome = place.json(&["index", "t", "sequence", "--type", "substrings"]);
+    assert_eq!(outcome["index_type"], "substrings");
+    let text = place.text(&["index", "t", "description", "--type", "words"]);
+    assert!(text.contains("words over 2 rows"), "{text}");
+    place.fails(
+        2,
+        &[
+            "index", "t", "sequence", "--type", "words", "--metric", "l2",
+        ],
+    );
 }

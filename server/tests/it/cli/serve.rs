@@ -209,7 +209,13 @@ fn indexes_are_brought_into_memory_at_the_start() {
         (2, "proteins"),
         (2, "proteins.protein_kmer_v1:hamming"),
     ] {
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0"];
+        let arguments = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--flight",
+            "127.0.0.1:0",
+        ];
         place.fails(code, &[&arguments[..], &["--warm", column]].concat());
     }
     place.fails(2, &["serve", "--memory", "much"]);
@@ -227,6 +233,9 @@ fn indexes_are_brought_into_memory_at_the_start() {
     assert_eq!(found["hits"][0]["id"], "beta");
     assert_eq!(found["plan"]["index"], "hnsw_sq");
     let outcome = server.json(&place, &["warm", "proteins", "protein_kmer_v1"]);
-    assert_eq!((&outcome["how"], &outcome["rows"]), (&"kept".into(), &3.into()));
+    assert_eq!(
+        (&outcome["how"], &outcome["rows"]),
+        (&"kept".into(), &3.into())
+    );
     assert_eq!(server.terminate(), Some(0));
 }

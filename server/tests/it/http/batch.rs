@@ -99,7 +99,9 @@ async fn a_batch_finds_what_its_searches_find() {
     let body = stream_of(&batch_of(&vectors));
     let send = |accept: &'static str| {
         let request = server.request(Method::POST, &path);
-        let request = request.header("content-type", ARROW).header("accept", accept);
+        let request = request
+            .header("content-type", ARROW)
+            .header("accept", accept);
         request.body(body.clone()).send()
     };
     let response = send(ARROW).await.unwrap();
@@ -114,7 +116,12 @@ async fn a_batch_finds_what_its_searches_find() {
     let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names, ["query", "id", "distance"]);
     assert_eq!(ids_of(&batches[0]), expected);
-    let json: Value = send("application/json").await.unwrap().json().await.unwrap();
+    let json: Value = send("application/json")
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(json["results"].as_array().unwrap().len(), 3);
     assert_eq!(json["results"][1][0]["id"], expected[4].1);
     server.stop().await;
@@ -137,7 +144,12 @@ async fn batches_that_make_no_sense() {
     problem(server.post(PATH, &body).await, 422, "invalid-argument").await;
     let misplaced = format!("{PATH}?k=3");
     let body = json!({"vectors": [[1.0]]});
-    problem(server.post(&misplaced, &body).await, 400, "invalid-argument").await;
+    problem(
+        server.post(&misplaced, &body).await,
+        400,
+        "invalid-argument",
+    )
+    .await;
 
     let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1]));
     let numbers = RecordBatch::try_from_iter([("vector", numbers)]).unwrap();
@@ -200,7 +212,10 @@ async fn flight_answers_batch_by_batch() {
         (json!({"search": {"table": "nothing"}}), "nothing"),
         (json!({"search": {"k": 3}}), "table"),
         (json!({"search": {"table": "proteins", "kk": 3}}), "kk"),
-        (json!({"search": {"table": "proteins", "vectors": [[1.0]]}}), "batches"),
+        (
+            json!({"search": {"table": "proteins", "vectors": [[1.0]]}}),
+            "batches",
+        ),
         (json!({"find": {"table": "proteins"}}), "search"),
     ] {
         let sent = exchange(command, vec![batch_of(&vectors)]).map(Ok);

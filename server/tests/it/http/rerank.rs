@@ -41,7 +41,14 @@ async fn sequences_are_aligned() {
     let keys: Vec<&String> = answer["hits"][0].as_object().unwrap().keys().collect();
     assert_eq!(
         keys,
-        ["alignment_bits", "alignment_score", "distance", "evalue", "id", "length"]
+        [
+            "alignment_bits",
+            "alignment_score",
+            "distance",
+            "evalue",
+            "id",
+            "length"
+        ]
     );
 
     // The sequence itself, in another case, is the same query.
@@ -54,10 +61,22 @@ async fn sequences_are_aligned() {
     assert_eq!(numbers(&by_text, "evalue"), expected);
 
     for (more, status, says) in [
-        (json!({"id": "p9", "rerank": {"by": "chamfer"}}), 400, "meshes"),
+        (
+            json!({"id": "p9", "rerank": {"by": "chamfer"}}),
+            400,
+            "meshes",
+        ),
         (json!({"id": "p9", "rerank": {"by": "tm"}}), 400, "C-alpha"),
-        (json!({"id": "p9", "rerank": {"by": "magic"}}), 400, "alignment, tm"),
-        (json!({"id": "nobody", "rerank": {"by": "alignment"}}), 404, "nobody"),
+        (
+            json!({"id": "p9", "rerank": {"by": "magic"}}),
+            400,
+            "alignment, tm",
+        ),
+        (
+            json!({"id": "nobody", "rerank": {"by": "alignment"}}),
+            404,
+            "nobody",
+        ),
         (
             json!({"vector": rows[0]["v"], "rerank": {"by": "alignment"}}),
             400,
@@ -70,14 +89,25 @@ async fn sequences_are_aligned() {
         ),
         (json!({"id": "p9", "group_by": "nothing"}), 404, "nothing"),
         (json!({"id": "p9", "group_size": 2}), 400, "group_by"),
-        (json!({"id": "p9", "group_by": "kind", "group_size": 0}), 400, "from 1"),
+        (
+            json!({"id": "p9", "group_by": "kind", "group_size": 0}),
+            400,
+            "from 1",
+        ),
         (json!({"id": "p9", "diversity": 1.5}), 400, "from 0 to 1"),
         (json!({"id": "p9", "words": "kinase"}), 400, "text index"),
     ] {
         let response = server.post("/v1/tables/proteins/search", &more).await;
-        let code = if status == 404 { "not-found" } else { "invalid-argument" };
+        let code = if status == 404 {
+            "not-found"
+        } else {
+            "invalid-argument"
+        };
         let found = problem(response, status, code).await;
-        assert!(found["detail"].as_str().unwrap().contains(says), "{more}: {found}");
+        assert!(
+            found["detail"].as_str().unwrap().contains(says),
+            "{more}: {found}"
+        );
     }
     server.stop().await;
 }
@@ -119,7 +149,10 @@ async fn groups_and_diversity() {
     let all = json!({"id": "p9", "k": 4, "rerank": {"by": "alignment"}, "diversity": 0.5,
         "group_by": "description"});
     let all = search(&server, "proteins", all).await;
-    assert_eq!((of(&all, "id").len(), &of(&all, "id")[0]), (4, &"p9".into()));
+    assert_eq!(
+        (of(&all, "id").len(), &of(&all, "id")[0]),
+        (4, &"p9".into())
+    );
     server.stop().await;
 }
 
@@ -141,18 +174,29 @@ async fn structures_are_superposed() {
     let helix = |scale: f64| {
         chain((0..40).map(move |i| {
             let angle = f64::from(i) * 100.0_f64.to_radians();
-            [2.3 * scale * angle.cos(), 2.3 * scale * angle.sin(), 1.5 * f64::from(i)]
+            [
+                2.3 * scale * angle.cos(),
+                2.3 * scale * angle.sin(),
+                1.5 * f64::from(i),
+            ]
         }))
     };
     let strand = chain((0..40).map(|i| [3.3 * f64::from(i), f64::from(i % 2), 0.0]));
-    for (name, text) in [("a.pdb", helix(1.0)), ("b.pdb", helix(1.05)), ("c.pdb", strand)] {
+    for (name, text) in [
+        ("a.pdb", helix(1.0)),
+        ("b.pdb", helix(1.05)),
+        ("c.pdb", strand),
+    ] {
         server.ingest("folds", name, &text).await;
     }
     // A sequence without a structure is ranked last.
     let one = ">plain\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
     server.ingest("folds", "d.fasta", one).await;
     let ids: Value = server
-        .post("/v1/sql", &json!({"sql": "SELECT id FROM folds WHERE structure IS NOT NULL ORDER BY source, id"}))
+        .post(
+            "/v1/sql",
+            &json!({"sql": "SELECT id FROM folds WHERE structure IS NOT NULL ORDER BY source, id"}),
+        )
         .await
         .json()
         .await
@@ -163,8 +207,14 @@ async fn structures_are_superposed() {
     assert_eq!(scores.len(), 4, "{answer}");
     let score = |at: usize| scores[at].as_f64().unwrap();
     assert!((score(0) - 1.0).abs() < 1e-3, "{answer}");
-    assert!(score(1) > 0.9 && score(1) < score(0) && score(2) < 0.5, "{answer}");
-    assert_eq!((&of(&answer, "id")[3], &scores[3]), (&"plain".into(), &Value::Null));
+    assert!(
+        score(1) > 0.9 && score(1) < score(0) && score(2) < 0.5,
+        "{answer}"
+    );
+    assert_eq!(
+        (&of(&answer, "id")[3], &scores[3]),
+        (&"plain".into(), &Value::Null)
+    );
     assert_eq!(of(&answer, "aligned")[0], 40);
     server.stop().await;
 }
@@ -173,7 +223,9 @@ async fn structures_are_superposed() {
 async fn surfaces_are_compared() {
     let server = Server::start().await;
     let tetrahedron = |x: f64, y: f64, z: f64| {
-        format!("OFF\n4 4 0\n0 0 0\n{x} 0 0\n0 {y} 0\n0 0 {z}\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n")
+        format!(
+            "OFF\n4 4 0\n0 0 0\n{x} 0 0\n0 {y} 0\n0 0 {z}\n3 0 2 1\n3 0 1 3\n3 0 3 2\n3 1 2 3\n"
+        )
     };
     for (name, text) in [
         ("a.off", tetrahedron(1.0, 1.0, 1.0)),
@@ -183,7 +235,10 @@ async fn surfaces_are_compared() {
         server.ingest("meshes", name, &text).await;
     }
     let ids: Value = server
-        .post("/v1/sql", &json!({"sql": "SELECT id FROM meshes ORDER BY area"}))
+        .post(
+            "/v1/sql",
+            &json!({"sql": "SELECT id FROM meshes ORDER BY area"}),
+        )
         .await
         .json()
         .await
@@ -192,7 +247,10 @@ async fn surfaces_are_compared() {
     let answer = search(&server, "meshes", asked).await;
     let chamfer = numbers(&answer, "chamfer");
     assert!(chamfer.is_sorted() && chamfer.len() == 3, "{answer}");
-    assert!(chamfer[0] < 1e-6 && chamfer[1] < 0.15 && chamfer[2] > 0.3, "{answer}");
+    assert!(
+        chamfer[0] < 1e-6 && chamfer[1] < 0.15 && chamfer[2] > 0.3,
+        "{answer}"
+    );
     assert_eq!(of(&answer, "id")[0], ids[0]["id"]);
     let body = json!({"id": ids[0]["id"], "rerank": {"by": "tm"}});
     let response = server.post("/v1/tables/meshes/search", &body).await;

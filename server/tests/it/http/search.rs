@@ -68,15 +68,24 @@ async fn a_search_says_which_way_it_took() {
     let asked = json!({"id": "p7", "k": 5, "explain": true, "where": "length < 100"});
     let answer = search(&server, asked.clone()).await;
     assert_eq!(answer["tier"], "exact");
-    assert_eq!((&answer["candidates"], &answer["recall"]), (&300.into(), &1.0.into()));
+    assert_eq!(
+        (&answer["candidates"], &answer["recall"]),
+        (&300.into(), &1.0.into())
+    );
     let plan = &answer["plan"];
-    assert_eq!((&plan["tier"], &plan["rows"]), (&"exact".into(), &300.into()));
+    assert_eq!(
+        (&plan["tier"], &plan["rows"]),
+        (&"exact".into(), &300.into())
+    );
     assert_eq!(plan["matching"], 300, "{plan}");
     assert!(plan["reason"].as_str().unwrap().contains("no index"));
 
     let path = "/v1/tables/proteins/index";
     server
-        .work(path, &json!({"column": "protein_kmer_v1", "type": "ivf_flat"}))
+        .work(
+            path,
+            &json!({"column": "protein_kmer_v1", "type": "ivf_flat"}),
+        )
         .await;
     let asked = json!({"id": "p7", "k": 5, "explain": true, "nprobes": 1, "refine": 2});
     let answer = search(&server, asked).await;
@@ -85,7 +94,10 @@ async fn a_search_says_which_way_it_took() {
     assert_eq!(plan["index"], "ivf_flat");
     assert_eq!((&plan["nprobes"], &plan["refine"]), (&1.into(), &2.into()));
     let exact = search(&server, json!({"id": "p7", "k": 5, "tier": "exact"})).await;
-    assert_eq!((&exact["exact"], &exact["tier"]), (&true.into(), &"exact".into()));
+    assert_eq!(
+        (&exact["exact"], &exact["tier"]),
+        (&true.into(), &"exact".into())
+    );
 
     // A radius between the third and the fourth row.
     let distance = |rank: usize| exact["hits"][rank]["distance"].as_f64().unwrap();
@@ -119,7 +131,12 @@ async fn searches_that_make_no_sense() {
             "invalid-argument",
             "exclude",
         ),
-        (json!({"min_recall": 1.5}), 400, "invalid-argument", "0 to 1"),
+        (
+            json!({"min_recall": 1.5}),
+            400,
+            "invalid-argument",
+            "0 to 1",
+        ),
         (json!({"ef": 0}), 400, "invalid-argument", "ef"),
         (json!({"nprobes": 0}), 400, "invalid-argument", "nprobes"),
         (json!({"tear": "hot"}), 422, "invalid-argument", "tear"),

@@ -28,7 +28,10 @@ async fn an_index_comes_into_memory_and_goes() {
     let column = json!({"column": "protein_kmer_v1"});
     let outcome = server.work(WARM, &column).await;
     assert_eq!(outcome["how"], "built", "{outcome}");
-    assert_eq!((&outcome["rows"], &outcome["segments"]), (&400.into(), &1.into()));
+    assert_eq!(
+        (&outcome["rows"], &outcome["segments"]),
+        (&400.into(), &1.into())
+    );
     let hot = found(&server, &asked).await;
     assert_eq!(hot["tier"], "hot", "{hot}");
     assert_eq!(hot["hits"], exact["hits"]);
@@ -37,8 +40,14 @@ async fn an_index_comes_into_memory_and_goes() {
     let list = server.json("/v1/indexes").await;
     assert_eq!(list["budget_bytes"], 4_u64 << 30);
     let index = &list["indexes"][0];
-    assert_eq!((&index["tier"], &index["index_type"]), (&"hot".into(), &"hnsw_sq".into()));
-    assert_eq!((&index["rows"], &index["bytes"]), (&400.into(), &outcome["bytes"]));
+    assert_eq!(
+        (&index["tier"], &index["index_type"]),
+        (&"hot".into(), &"hnsw_sq".into())
+    );
+    assert_eq!(
+        (&index["rows"], &index["bytes"]),
+        (&400.into(), &outcome["bytes"])
+    );
     assert_eq!(index["min_recall"], 0.95);
     let points = index["measured"]["points"].as_array().unwrap();
     let taken: Vec<&Value> = points.iter().filter(|p| p["chosen"] == true).collect();
@@ -49,14 +58,20 @@ async fn an_index_comes_into_memory_and_goes() {
     let one = ">new\nMKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPIL\n";
     server.ingest("proteins", "one.fasta", one).await;
     let new = found(&server, &json!({"id": "new", "k": 1})).await;
-    assert_eq!((&new["tier"], &new["hits"][0]["id"]), (&"hot".into(), &"new".into()));
+    assert_eq!(
+        (&new["tier"], &new["hits"][0]["id"]),
+        (&"hot".into(), &"new".into())
+    );
     assert_eq!(new["unindexed_rows"], 1);
 
     let metrics = server.get("/metrics").await.text().await.unwrap();
     let labels = "table=\"proteins\",column=\"protein_kmer_v1\",tier=\"hot\"";
     for line in [
         format!("penstock_index_rows{{{labels},metric=\"cosine\"}} 400"),
-        format!("penstock_index_memory_bytes{{{labels},metric=\"cosine\"}} {}", outcome["bytes"]),
+        format!(
+            "penstock_index_memory_bytes{{{labels},metric=\"cosine\"}} {}",
+            outcome["bytes"]
+        ),
         format!("penstock_index_recall{{{labels}}} "),
         "penstock_searches_total{tier=\"hot\"} 2".to_owned(),
     ] {
@@ -86,7 +101,9 @@ async fn the_recall_that_is_wanted_is_kept() {
     };
     let path = "/v1/tables/proteins/measure";
     let send = |body: MeasureRequest| {
-        let request = server.request(Method::POST, path).header("prefer", "wait=60");
+        let request = server
+            .request(Method::POST, path)
+            .header("prefer", "wait=60");
         request.json(&body).send()
     };
     // There is nothing to measure yet.
