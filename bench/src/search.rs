@@ -45,7 +45,13 @@ pub(crate) async fn run(path: PathBuf, queries: usize) -> Result<()> {
             .0
             .clone();
         let built = engine
-            .index(&table, &column, kind, Metric::Cosine, &Task::default())
+            .index(
+                &table,
+                &column,
+                penstock::IndexType::Vectors(kind),
+                Some(Metric::Cosine),
+                &Task::default(),
+            )
             .await?;
         let (found, times) = search_all(&engine, &table, &ids, false).await?;
         let hits: usize = exact

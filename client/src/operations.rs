@@ -6,10 +6,10 @@ use futures::stream::BoxStream;
 use penstock_openapi::{
     CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest,
     Encoders, GcRequest, GraphRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs,
-    MatchAnswer, MatchRequest, MeasureRequest, PredictRequest, SearchAnswer, SearchBatchAnswer,
-    SearchBatchRequest, SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, StructureAnswer,
-    StructureRequest, TableDescription, Tables, Tag, Tags, TrainHeadRequest, VectorIndexes,
-    VerifyRequest, Versions, WarmRequest,
+    MatchAnswer, MatchRequest, MeasureRequest, MotifAnswer, MotifRequest, PredictRequest,
+    SearchAnswer, SearchBatchAnswer, SearchBatchRequest, SearchRequest, SetTag, Snapshot,
+    Snapshots, SqlRequest, StructureAnswer, StructureRequest, TableDescription, Tables, Tag, Tags,
+    TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -191,7 +191,7 @@ impl Client {
             .await
     }
 
-    /// Builds a vector index.
+    /// Builds an index.
     ///
     /// # Errors
     /// As all operations.
@@ -342,6 +342,20 @@ impl Client {
         request: &SearchBatchRequest,
     ) -> Result<SearchBatchAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "search-batch"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// The occurrences of a pattern in sequences.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn motif(
+        &self,
+        table: impl AsRef<str>,
+        request: &MotifRequest,
+    ) -> Result<MotifAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "motif"];
         self.json(Method::POST, &segments, Some(request), None)
             .await
     }

@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod job;
 pub mod maintain;
 pub mod matching;
+pub mod motif;
 pub mod problem;
 pub mod search;
 pub mod service;
@@ -40,6 +41,7 @@ pub use matching::{
     GraphOutcome, GraphRequest, Match, MatchAnswer, MatchRequest, StructureAnswer, StructureMatch,
     StructureRequest,
 };
+pub use motif::{MotifAnswer, MotifHit, MotifRequest};
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
 pub use search::{FileSearch, Hit, Rerank, SearchAnswer, SearchPlan, SearchRequest};
 pub use service::{Service, Status};

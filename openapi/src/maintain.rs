@@ -26,17 +26,19 @@ pub struct DeleteOutcome {
     pub replayed: bool,
 }
 
-/// Asks for a vector index.
+/// Asks for an index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IndexRequest {
-    /// The feature column.
+    /// The column: of features, or, for `substrings` and `words`, of text.
     #[schema(example = "protein_kmer_v1")]
     pub column: String,
-    /// `IVF_HNSW_SQ` (the default), `IVF_HNSW_PQ`, `IVF_PQ` or `IVF_FLAT`.
+    /// `ivf_hnsw_sq` (the default), `ivf_hnsw_pq`, `ivf_pq`, `ivf_flat` or `ivf_rq` for vectors;
+    /// `substrings` for motifs in a column such as `sequence`; `words` for words in one such as
+    /// `description`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// `cosine` (the default), `l2` or `dot`.
+    /// `cosine` (the default), `l2` or `dot`; for vectors only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
 }
@@ -48,12 +50,13 @@ pub struct IndexOutcome {
     pub table: String,
     /// The version that has the index.
     pub version: u64,
-    /// The feature column.
+    /// The column.
     pub column: String,
     /// The type of the index.
     pub index_type: String,
-    /// The metric of the index.
-    pub metric: String,
+    /// The metric of an index of vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
     /// Rows that the index covers.
     pub rows: u64,
     /// Duration.

@@ -24,6 +24,7 @@ mod index;
 mod ingest;
 mod matching;
 mod measure;
+mod motif;
 mod openapi;
 mod predict;
 mod progress;
@@ -164,6 +165,7 @@ enum Command {
     Warm(warm::Args),
     Search(search::Args),
     Match(matching::Args),
+    Motif(motif::Args),
     Sql(sql::Args),
     Tables(tables::Args),
     Describe(describe::Args),
@@ -261,6 +263,7 @@ async fn run(
         Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
         Command::Match(args) => args.run(&context).await?,
+        Command::Motif(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,
         Command::Tables(args) => args.run(&context).await?,
         Command::Describe(args) => args.run(&context).await?,

@@ -16,6 +16,7 @@ mod job;
 mod maintain;
 mod matching;
 mod metrics;
+mod motif;
 mod observe;
 mod rows;
 mod search;

@@ -3,6 +3,7 @@
 mod batch;
 mod head;
 mod indexes;
+mod motif;
 mod search;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::load::Loaded;
 pub use batch::{batch_answer, batch_of_params, batch_request};
 pub use head::{head, head_options, head_options_of};
 pub use indexes::{vector_indexes, warm_outcome};
+pub use motif::{motif_answer, motif_request};
 pub use search::{SearchFault, search_answer, search_input, search_request};
 
 /// A moment, in RFC 3339.
@@ -335,7 +337,7 @@ pub fn index_outcome(table: &TableName, outcome: &IndexOutcome) -> wire::IndexOu
         version: outcome.version,
         column: outcome.column.clone(),
         index_type: outcome.kind.to_string(),
-        metric: outcome.metric.to_string(),
+        metric: outcome.metric.map(|metric| metric.to_string()),
         rows: outcome.indexed_rows,
         seconds: outcome.seconds,
     }

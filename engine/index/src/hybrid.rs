@@ -111,10 +111,8 @@ async fn fused(
     vector.columns = vec![ID.to_owned()];
     let mut text = request.text.clone();
     text.columns = vec![ID.to_owned()];
-    let (near, told) = futures::try_join!(
-        searcher.search(table, &vector),
-        text_search(table, &text)
-    )?;
+    let (near, told) =
+        futures::try_join!(searcher.search(table, &vector), text_search(table, &text))?;
 
     let ids = |batch: &RecordBatch| -> Vec<String> {
         let ids = batch.column(0).as_string::<i32>();

@@ -32,6 +32,8 @@ use crate::{IndexError, Result, column};
 
 /// The most hits that one search answers.
 pub const MAX_HITS: usize = 100_000;
+/// The most letters on either side of a hit.
+pub const MAX_CONTEXT: usize = 1_000;
 /// Hits that a search answers where it is not said.
 const DEFAULT_HITS: usize = 10_000;
 /// Bytes and rows of sequences per batch.
@@ -69,6 +71,9 @@ pub struct MotifRequest {
     pub columns: Vec<String>,
     /// Read every sequence instead of asking an index.
     pub scan: bool,
+    /// Letters of the sequence that are reported on either side of a hit, at most
+    /// [`MAX_CONTEXT`].
+    pub context: usize,
 }
 
 impl MotifRequest {
@@ -86,6 +91,7 @@ impl MotifRequest {
             limit: DEFAULT_HITS,
             columns: vec![ID.to_owned()],
             scan: false,
+            context: 0,
         }
     }
 }
@@ -109,7 +115,8 @@ pub struct MotifAnswer {
     pub scanned: u64,
     /// One row per hit, in the order of the table and then of the sequence: `id` Utf8; `start` and
     /// `end` Int64, first letter from 0 and one past the last, as the sequence is stored; `strand`
-    /// Utf8, `+` or `-`; `text` Utf8, the letters as that strand reads. None is null.
+    /// Utf8, `+` or `-`; `text` Utf8, the letters as that strand reads; `before` and `after` Utf8, the letters on
+    /// either side as that strand reads. None is null.
     pub hits: RecordBatch,
     /// One row per row with hits, in the same order: the requested columns.
     pub rows: RecordBatch,
@@ -129,6 +136,14 @@ pub async fn motif(table: &Table, request: &MotifRequest) -> Result<MotifAnswer>
             given: request.limit,
             min: 1,
             max: MAX_HITS,
+        });
+    }
+    if request.context > MAX_CONTEXT {
+        return Err(IndexError::Option {
+            option: "context",
+            given: request.context,
+            min: 0,
+            max: MAX_CONTEXT,
         });
     }
     check_column(table, &request.column)?;
@@ -178,6 +193,7 @@ pub async fn motif(table: &Table, request: &MotifRequest) -> Result<MotifAnswer>
         motif,
         column: request.column.clone(),
         limit: request.limit,
+        context: request.context,
         stop: AtomicBool::new(false),
     });
     // Workers that nobody waits for any more end at their next look.
@@ -334,6 +350,7 @@ struct Search {
     motif: Motif,
     column: String,
     limit: usize,
+    context: usize,
     stop: AtomicBool,
 }
 
@@ -358,6 +375,8 @@ struct Found {
     end: usize,
     strand: Strand,
     text: String,
+    before: String,
+    after: String,
 }
 
 impl Search {
@@ -386,16 +405,26 @@ impl Search {
             let mut found = Vec::new();
             // That it was stopped needs no handling: nobody reads the answer then.
             let _ended = self.motif.find(letters, &mut scratch, &self.stop, |hit| {
-                let here = &letters[hit.start..hit.end];
-                let text = match hit.strand {
-                    Strand::Plus => here.to_vec(),
-                    Strand::Minus => reverse_complement(here),
+                let read = |letters: &[u8]| {
+                    let letters = match hit.strand {
+                        Strand::Plus => letters.to_vec(),
+                        Strand::Minus => reverse_complement(letters),
+                    };
+                    String::from_utf8_lossy(&letters).into_owned()
+                };
+                let lower = &letters[hit.start.saturating_sub(self.context)..hit.start];
+                let upper = &letters[hit.end..letters.len().min(hit.end + self.context)];
+                let (before, after) = match hit.strand {
+                    Strand::Plus => (lower, upper),
+                    Strand::Minus => (upper, lower),
                 };
                 found.push(Found {
                     start: hit.start,
                     end: hit.end,
                     strand: hit.strand,
-                    text: String::from_utf8_lossy(&text).into_owned(),
+                    text: read(&letters[hit.start..hit.end]),
+                    before: read(before),
+                    after: read(after),
                 });
                 left -= 1;
                 if left == 0 {
@@ -454,6 +483,8 @@ struct Hits {
     end: Int64Builder,
     strand: StringBuilder,
     text: StringBuilder,
+    before: StringBuilder,
+    after: StringBuilder,
 }
 
 impl Hits {
@@ -464,6 +495,8 @@ impl Hits {
         self.end.append_value(hit.end as i64);
         self.strand.append_value(hit.strand.as_str());
         self.text.append_value(&hit.text);
+        self.before.append_value(&hit.before);
+        self.after.append_value(&hit.after);
     }
 
     fn schema() -> SchemaRef {
@@ -474,6 +507,8 @@ impl Hits {
             field("end", DataType::Int64),
             field("strand", DataType::Utf8),
             field("text", DataType::Utf8),
+            field("before", DataType::Utf8),
+            field("after", DataType::Utf8),
         ]))
     }
 
@@ -484,6 +519,8 @@ impl Hits {
             Arc::new(self.end.finish()),
             Arc::new(self.strand.finish()),
             Arc::new(self.text.finish()),
+            Arc::new(self.before.finish()),
+            Arc::new(self.after.finish()),
         ];
         Ok(RecordBatch::try_new(Self::schema(), columns)?)
     }

@@ -4,7 +4,7 @@ use penstock_embed::head::HeadFault;
 use penstock_rerank::RerankError;
 use penstock_types::{Dim, ErrorCode, HeadName, Kind, TableName};
 
-use crate::RerankBy;
+use crate::{IndexType, RerankBy};
 
 /// What a reader of raw files (or whoever else feeds a load) reports. The engine reads no files
 /// itself, so it keeps the message and the code and asks no more.
@@ -83,6 +83,12 @@ pub enum Error {
     NoFeatures {
         /// The table.
         table: TableName,
+    },
+    /// A metric was given for an index that compares no vectors.
+    #[error("an index of {kind} has no metric")]
+    IndexMetric {
+        /// The type of the index.
+        kind: IndexType,
     },
     /// The column has no vector index, so there is nothing to measure.
     #[error(
@@ -345,7 +351,8 @@ impl Error {
             Self::LabelledSequence { .. } => ErrorCode::InvalidData,
             Self::HeadExists { .. } => ErrorCode::AlreadyExists,
             Self::HeadDamaged { .. } => ErrorCode::Corrupt,
-            Self::RerankKind { .. }
+            Self::IndexMetric { .. }
+            | Self::RerankKind { .. }
             | Self::RerankQuery { .. }
             | Self::RerankCandidates { .. }
             | Self::GroupSize { .. } => ErrorCode::InvalidArgument,

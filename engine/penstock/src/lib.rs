@@ -29,7 +29,7 @@ pub use head::{
 pub use hot::WarmOutcome;
 pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
-pub use maintain::{IndexOutcome, MaintenanceAction};
+pub use maintain::{IndexOutcome, IndexType, MaintenanceAction, UnknownIndexType};
 pub use matching::{MAX_KEPT, MatchAnswer, MatchRequest, Occurrence};
 pub use motif::{MotifPart, StructureAnswer, StructureMatch, StructureRequest};
 pub use parts::item_name;

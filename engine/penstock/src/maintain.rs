@@ -1,5 +1,7 @@
 //! Indexes, and the upkeep that a server does in the background.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use penstock_index::{BuildOptions, IndexKind, MeasureOptions};
@@ -10,17 +12,71 @@ use crate::{Engine, Error, Task};
 /// The time that the sampler spends on one index at most: it runs beside searches.
 const SAMPLER_BUDGET: Duration = Duration::from_secs(20);
 
+/// What kind of index is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexType {
+    /// Of vectors, for searches.
+    Vectors(IndexKind),
+    /// Of substrings, for motifs.
+    Substrings,
+    /// Of words, for searches with words.
+    Words,
+}
+
+impl Default for IndexType {
+    fn default() -> Self {
+        Self::Vectors(IndexKind::default())
+    }
+}
+
+impl fmt::Display for IndexType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Vectors(kind) => kind.as_str(),
+            Self::Substrings => "substrings",
+            Self::Words => "words",
+        })
+    }
+}
+
+/// The word names no type of index.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{given}` is no type of index; the types are {}, substrings and words",
+    IndexKind::ALL.map(IndexKind::as_str).join(", ")
+)]
+pub struct UnknownIndexType {
+    given: String,
+}
+
+impl FromStr for IndexType {
+    type Err = UnknownIndexType;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word.to_ascii_lowercase().as_str() {
+            "substrings" => Ok(Self::Substrings),
+            "words" => Ok(Self::Words),
+            other => other
+                .parse()
+                .map(Self::Vectors)
+                .map_err(|_| UnknownIndexType {
+                    given: word.to_owned(),
+                }),
+        }
+    }
+}
+
 /// What an index build did.
 #[derive(Debug, Clone)]
 pub struct IndexOutcome {
     /// The table version that has the index.
     pub version: u64,
-    /// The feature column.
+    /// The column.
     pub column: String,
     /// Kind of index.
-    pub kind: IndexKind,
-    /// Metric of the index.
-    pub metric: Metric,
+    pub kind: IndexType,
+    /// Metric of an index of vectors.
+    pub metric: Option<Metric>,
     /// Rows in the index.
     pub indexed_rows: u64,
     /// Time taken.
@@ -39,38 +95,50 @@ pub struct MaintenanceAction {
 }
 
 impl Engine {
-    /// Builds a vector index, in place of the column's present one.
+    /// Builds an index, in place of the column's present one of that kind. The metric is for
+    /// vectors; cosine where `None`.
     ///
     /// # Errors
-    /// No such table or column; too few rows; another process holds the table's maintenance
+    /// No such table or column; the column holds something else; a metric for an index that has
+    /// none; too few rows; another process holds the table's maintenance
     /// lease; the task was cancelled.
     pub async fn index(
         &self,
         name: &TableName,
         column: &str,
-        kind: IndexKind,
-        metric: Metric,
+        kind: IndexType,
+        metric: Option<Metric>,
         task: &Task,
     ) -> Result<IndexOutcome, Error> {
         task.progress.set_stage("indexing");
         let started = Instant::now();
-        let options = BuildOptions {
-            metric,
-            ..BuildOptions::default()
+        let (store, built) = (self.store(), kind);
+        let (metric, info) = match kind {
+            IndexType::Vectors(kind) => {
+                let metric = metric.unwrap_or_default();
+                let options = BuildOptions {
+                    metric,
+                    ..BuildOptions::default()
+                };
+                let work = penstock_index::build(store, name, column, kind, options);
+                (Some(metric), task.run(work).await??)
+            }
+            IndexType::Substrings | IndexType::Words if metric.is_some() => {
+                return Err(Error::IndexMetric { kind });
+            }
+            IndexType::Substrings => {
+                let work = penstock_index::build_motif_index(store, name, column);
+                (None, task.run(work).await??)
+            }
+            IndexType::Words => {
+                let work = penstock_index::build_text_index(store, name, column);
+                (None, task.run(work).await??)
+            }
         };
-        let info = task
-            .run(penstock_index::build(
-                self.store(),
-                name,
-                column,
-                kind,
-                options,
-            ))
-            .await??;
         Ok(IndexOutcome {
             version: info.version,
             column: info.column,
-            kind,
+            kind: built,
             metric,
             indexed_rows: info.indexed_rows,
             seconds: started.elapsed().as_secs_f64(),

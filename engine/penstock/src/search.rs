@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use penstock_embed::Registry;
-use penstock_index::{ManyAnswer, ManyRequest, Plan, SearchOptions, Searcher, Tier};
+use penstock_index::{
+    ManyAnswer, ManyRequest, MotifAnswer, MotifRequest, Plan, SearchOptions, Searcher, Tier,
+};
 use penstock_store::{Table, VersionRef};
 use penstock_types::{Kind, Metric, TableName, columns};
 
@@ -156,6 +158,20 @@ impl Engine {
         let (column, _) = feature_column(&table, request.column.as_deref())?;
         self.recall_of(&request.table, &column).await?;
         search_in(self.registry(), self.searcher(), &table, request).await
+    }
+
+    /// The occurrences of a pattern in a column of sequences.
+    ///
+    /// # Errors
+    /// No such table, version or column; a pattern or predicate that cannot be read.
+    pub async fn motif(
+        &self,
+        name: &TableName,
+        at: &VersionRef,
+        request: &MotifRequest,
+    ) -> Result<MotifAnswer, Error> {
+        let table = self.table(name, at).await?;
+        Ok(penstock_index::motif(&table, request).await?)
     }
 
     /// Brings the saved indexes of the column that a search is for into memory.

@@ -18,13 +18,14 @@ Load
   train-head Fit a small head that says the secondary structure of residues
   heads      List the heads
   graph      Make a table of graphs from structures, sequences or meshes
-  index      Build a vector index on a feature column, or measure it
+  index      Build an index of vectors, substrings or words, or measure it
   warm       Bring the index of a feature column into memory
 
 Ask
   predict    Predict secondary structure with a head
   search     Find the nearest rows to an id, a sequence, a file or a vector
   match      Find a pattern, exactly, in the graphs of a table
+  motif      Find the occurrences of a pattern in sequences
   sql        Run a read-only SQL query over all tables
   tables     List the tables
   describe   Show columns, features, indexes and sizes of a table
@@ -172,6 +173,8 @@ pub(super) const HEADS: &str = "Examples:
 pub(super) const INDEX: &str = "Examples:
   penstock index proteins protein_kmer_v1
   penstock index proteins protein_kmer_v1 --type ivf_pq --metric l2
+  penstock index proteins description --type words
+  penstock index proteins sequence --type substrings
   penstock index proteins protein_kmer_v1 --measure
   penstock index proteins protein_kmer_v1 --min-recall 0.99";
 
@@ -191,6 +194,19 @@ pub(super) const SEARCH: &str = "Examples:
   penstock search proteins --text MKTAYIAKQRQISFVK --words \"serine kinase\" --diversity 0.5
   penstock search genomes --file contig.fasta --group-by parent --group-size 2
   penstock search proteins --vector \"[0.1, 0.2, ...]\" --metric l2 --at release-2026-11";
+
+pub(super) const MOTIF: &str = "Examples:
+  penstock motif proteins \"[AG]-x(4)-G-K-[ST]\"
+  penstock motif proteins \"N-{P}-[ST]-{P}\" --where \"length < 500\" --limit 20
+  penstock motif genomes GAATTC --both-strands
+  penstock --json motif proteins \"<M-x(20,40)-C\"
+
+Elements stand side by side or with - between them: A this letter, x any, [ST] one of these, {P}
+any but these, (3) or (2,4) behind an element repeats it, < and > are the ends of the sequence. In
+DNA the codes of IUPAC hold: R is [AG], N any.
+
+Without an index every sequence is read; `penstock index TABLE sequence --type substrings` makes one
+that helps where the pattern has a rare literal part.";
 
 pub(super) const SQL: &str = "Examples:
   penstock sql \"SELECT kind, count(*) FROM proteins GROUP BY kind\"

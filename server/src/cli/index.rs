@@ -1,5 +1,4 @@
-use penstock::Task;
-use penstock::index::IndexKind;
+use penstock::{IndexType, Task};
 use penstock_openapi::{IndexOutcome, IndexRequest, MeasureRequest};
 use penstock_types::{Metric, TableName};
 
@@ -8,7 +7,7 @@ use super::target::{Absent, Target};
 use super::{CliError, Context, help, measure, remote, table};
 use crate::wire;
 
-/// Build a vector index on a feature column
+/// Build an index: of vectors, of substrings or of words
 ///
 /// `serve` builds and refreshes indexes by itself where a table is large enough to profit. Rows
 /// that no index covers yet are found all the same.
@@ -21,16 +20,17 @@ pub(super) struct Args {
     /// The table
     table: TableName,
 
-    /// The feature column; `penstock describe TABLE` lists them
+    /// The column: of features, or of text; `penstock describe TABLE` lists them
     column: String,
 
-    /// Type of the index: ivf_hnsw_sq, ivf_hnsw_pq, ivf_pq, ivf_flat or ivf_rq
+    /// Type of the index: ivf_hnsw_sq, ivf_hnsw_pq, ivf_pq, ivf_flat or ivf_rq of vectors,
+    /// substrings (for `motif`) or words (for `search --words`)
     #[arg(long = "type", value_name = "TYPE", default_value = "ivf_hnsw_sq")]
-    kind: IndexKind,
+    kind: IndexType,
 
-    /// Metric: cosine, l2 or dot
-    #[arg(long, default_value = "cosine")]
-    metric: Metric,
+    /// Metric of an index of vectors: cosine, l2 or dot; cosine where left out
+    #[arg(long)]
+    metric: Option<Metric>,
 
     /// Build nothing; compare the column's indexes with the exact answer, and print what they find
     /// at which speed
@@ -64,18 +64,19 @@ impl Args {
                 let request = IndexRequest {
                     column: self.column,
                     kind: Some(self.kind.to_string()),
-                    metric: Some(self.metric.to_string()),
+                    metric: self.metric.map(|metric| metric.to_string()),
                 };
                 let job = client.index(&self.table, &request).await?;
                 remote::finish(context.ui, &client, job, self.table.as_str()).await?
             }
         };
         context.ui.answer(&outcome, |ui, outcome| {
+            let metric = outcome.metric.as_ref();
             format!(
-                "{} {} ({}) over {} of {}.{} in {}; version {}\n",
+                "{} {}{} over {} of {}.{} in {}; version {}\n",
                 ui.good("✓"),
                 ui.bold(&outcome.index_type),
-                outcome.metric,
+                metric.map_or_else(String::new, |metric| format!(" ({metric})")),
                 table::counted(outcome.rows, "row"),
                 outcome.table,
                 outcome.column,

@@ -85,7 +85,9 @@ async fn encode(
     .await
 }
 
-/// Build a vector index
+/// Build an index
+///
+/// Of vectors, for searches; of `substrings`, for motifs; of `words`, for searches with words.
 #[utoipa::path(post, path = "/v1/tables/{table}/index", tag = "tables",
     params(("table" = String, Path, description = "Name of the table")),
     request_body = IndexRequest,

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use penstock::encoding::head::HeadOptions;
 use penstock::export::CreateRequest;
-use penstock::index::IndexKind;
 use penstock::store::{VerifyScope, VersionRef};
-use penstock::{Encoders, HeadRequest};
+use penstock::{Encoders, HeadRequest, IndexType};
 use penstock_ingest::{OnError, ReadOptions};
 use penstock_openapi::JobKind;
 use penstock_types::{HeadName, Kind, Metric, SnapshotName, TableName};
@@ -26,16 +25,16 @@ pub enum JobRequest {
         /// The encoder.
         encoder: String,
     },
-    /// Builds a vector index.
+    /// Builds an index.
     Index {
         /// The table.
         #[serde(with = "text")]
         table: TableName,
-        /// The feature column.
+        /// The column.
         column: String,
         /// The type of the index.
         #[serde(with = "text_option")]
-        kind: Option<IndexKind>,
+        kind: Option<IndexType>,
         /// The metric.
         #[serde(with = "text_option")]
         metric: Option<Metric>,
@@ -338,7 +337,7 @@ mod tests {
             JobRequest::Index {
                 table: "t".parse().unwrap(),
                 column: "c".into(),
-                kind: Some(IndexKind::IvfPq),
+                kind: Some(IndexType::Words),
                 metric: None,
             },
             JobRequest::Verify {

@@ -71,8 +71,8 @@ pub(super) async fn run(
             kind,
             metric,
         } => {
-            let (kind, metric) = (kind.unwrap_or_default(), metric.unwrap_or_default());
-            let outcome = engine.index(table, column, kind, metric, task).await?;
+            let kind = kind.unwrap_or_default();
+            let outcome = engine.index(table, column, kind, *metric, task).await?;
             Ok(Done::new(&wire::index_outcome(table, &outcome)))
         }
         JobRequest::Warm {

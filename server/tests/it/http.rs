@@ -8,6 +8,7 @@ mod embed;
 mod errors;
 mod heads;
 mod jobs;
+mod motif;
 mod path;
 mod rerank;
 mod search;

@@ -324,7 +324,7 @@ async fn diverse(
     by_rank: bool,
 ) -> Result<RecordBatch, Error> {
     let rows = read::rows(table, &ids(&hits), &[column]).await?;
-    let Some(values) = rows.column_by_name(column).and_then(|c| floats(c)) else {
+    let Some(values) = rows.column_by_name(column).and_then(floats) else {
         return Ok(hits);
     };
     let probe = Probe::new(options.metric, query);

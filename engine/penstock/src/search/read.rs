@@ -51,7 +51,7 @@ pub(super) fn ids(batch: &RecordBatch) -> Vec<&str> {
 }
 
 /// The text of a row; `None` where there is none.
-pub(super) fn text<'a>(column: &'a ArrayRef, row: usize) -> Option<&'a str> {
+pub(super) fn text(column: &ArrayRef, row: usize) -> Option<&str> {
     if column.is_null(row) {
         return None;
     }

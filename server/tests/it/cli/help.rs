@@ -1,6 +1,6 @@
 use super::{Place, stderr};
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 27] = [
     &["demo"],
     &["serve"],
     &["ingest"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 26] = [
     &["index"],
     &["warm"],
     &["search"],
+    &["motif"],
     &["sql"],
     &["tables"],
     &["describe"],

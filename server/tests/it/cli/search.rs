@@ -310,3 +310,39 @@ fn candidates_are_ranked_again() {
         &["search", "proteins", "--id", "beta", "--words", "protein"],
     );
 }
+
+#[test]
+fn motifs_are_printed_with_their_places() {
+    let place = Place::new();
+    place.file("t.fasta", ">one\nMAGPPGTGKSTLAKALA\n>two\nMKKLLA\n");
+    place.json(&["ingest", "t", "t.fasta"]);
+    let pattern = "[AG]-x(4)-G-K-[ST]";
+    let text = place.text(&["motif", "t", pattern, "--context", "2"]);
+    let line = text.lines().find(|line| line.contains("GPPGTGKS")).unwrap();
+    let cells: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(cells, ["one", "3", "10", "+", "ma", "GPPGTGKS", "tl"]);
+    let found = place.json(&["motif", "t", pattern, "--where", "length > 3"]);
+    let hit = &found["hits"][0];
+    assert_eq!((&hit["start"], &hit["end"]), (&2.into(), &10.into()));
+    assert!(
+        place
+            .text(&["motif", "t", "WWWW"])
+            .contains("nothing found")
+    );
+    let text = place.text(&["motif", "t", "A", "--limit", "1"]);
+    assert!(text.contains("there are more"), "{text}");
+    place.fails(2, &["motif", "t", "[AG"]);
+    place.fails(2, &["motif", "t", "A", "--limit", "0"]);
+    place.fails(3, &["motif", "nothing", "A"]);
+
+    let outcome = place.json(&["index", "t", "sequence", "--type", "substrings"]);
+    assert_eq!(outcome["index_type"], "substrings");
+    let text = place.text(&["index", "t", "description", "--type", "words"]);
+    assert!(text.contains("words over 2 rows"), "{text}");
+    place.fails(
+        2,
+        &[
+            "index", "t", "sequence", "--type", "words", "--metric", "l2",
+        ],
+    );
+}
