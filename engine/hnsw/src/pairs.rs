@@ -11,6 +11,9 @@ use crate::scan::{compare, inverse_norms};
 use crate::simd::TILE;
 use crate::simd::isa::Isa;
 
+/// What is called with pairs of rows, the lesser first.
+pub type FoundFn<'f> = &'f (dyn Fn(&[(u32, u32)]) + Sync);
+
 /// Rows of a block. Two blocks of 128 numbers per row fit the second cache.
 const BLOCK: usize = 512;
 
@@ -40,7 +43,7 @@ pub fn within(
     dim: usize,
     options: &PairOptions,
     control: &Control<'_>,
-    found: &(dyn Fn(&[(u32, u32)]) + Sync),
+    found: FoundFn<'_>,
 ) -> Result<()> {
     let count = check_shape(rows.len(), dim)?;
     let isa = Isa::widest();

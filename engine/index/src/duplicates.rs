@@ -323,7 +323,7 @@ impl Task {
     pub(crate) fn pairs(
         &self,
         vectors: &[f32],
-        found: &(dyn Fn(&[(u32, u32)]) + Sync),
+        found: penstock_hnsw::pairs::FoundFn<'_>,
     ) -> Result<()> {
         self.check()?;
         let options = PairOptions {

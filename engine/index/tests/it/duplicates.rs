@@ -269,7 +269,7 @@ async fn it_is_watched_and_stopped() {
             ..Watch::default()
         };
         searcher.duplicates(&table, &request, &watch).await.unwrap();
-        let steps = steps.lock().unwrap();
+        let steps = std::mem::take(&mut *steps.lock().unwrap());
         assert!(steps.iter().any(|(done, all)| done == all), "{steps:?}");
 
         // Stopped at the first step.

@@ -298,7 +298,10 @@ async fn match_pattern_is_a_table() {
         .unwrap();
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[0]["match"], 2);
-    assert_eq!((rows[0]["graph"].as_str(), rows[0]["first"].as_i64()), (Some("abc"), Some(2)));
+    assert_eq!(
+        (rows[0]["graph"].as_str(), rows[0]["first"].as_i64()),
+        (Some("abc"), Some(2))
+    );
     // A limit of the statement reaches the search; so does one in the call.
     for sql in [
         "SELECT graph FROM match_pattern('genes', 'abc') LIMIT 2",
