@@ -2,7 +2,7 @@
 //!
 //! Rows are read once for several queries, in blocks that stay in the cache. Whole blocks are
 //! compared in single precision; the nearest and a few more are then compared again by
-//! [`Probe`](penstock_types::Probe), whose distances are reported.
+//! [`Probe`], whose distances are reported.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ const SPARE: usize = 8;
 pub struct ScanOptions {
     /// How vectors are compared.
     pub metric: Metric,
-    /// Hits per query, at most [`MAX_EF`](crate::MAX_EF).
+    /// Hits per query, at most [`MAX_EF`].
     pub k: usize,
     /// Threads, which share out the queries; 0 takes one per core.
     pub threads: usize,
