@@ -5,6 +5,7 @@ mod embed;
 mod fasta;
 mod homology;
 mod ingest;
+mod late;
 mod machine;
 mod matching;
 mod nearest;
@@ -142,6 +143,21 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Scores of rows of several vectors each, beside a plain loop.
+    Late {
+        /// Rows.
+        #[arg(long, default_value_t = 500)]
+        rows: usize,
+        /// Vectors per row.
+        #[arg(long, default_value_t = 150)]
+        items: usize,
+        /// Numbers per vector.
+        #[arg(long, value_delimiter = ',', default_value = "128,320")]
+        dims: Vec<usize>,
+        /// Vectors per query.
+        #[arg(long, value_delimiter = ',', default_value = "32,150")]
+        queries: Vec<usize>,
+    },
     /// Searches by the index in memory and by that on the disk, while another index is built.
     Upkeep {
         /// Vectors of the table that is searched.
@@ -235,6 +251,12 @@ async fn main() -> anyhow::Result<()> {
             peer,
         } => nearest::run(&nearest::Shape { rows, dim, seed }, peer.as_deref()),
         Bench::Filters { rows, dim, seed } => nearest::filters(&nearest::Shape { rows, dim, seed }),
+        Bench::Late {
+            rows,
+            items,
+            dims,
+            queries,
+        } => late::run(rows, items, &dims, &queries),
         Bench::Upkeep {
             rows,
             building,

@@ -21,6 +21,10 @@ pub struct RangeOptions {
     pub ef: usize,
     /// Hits at the most. Where more rows lie within the radius, some of the nearest are missed.
     pub limit: usize,
+    /// A row near the query, the query's own where it is one of the index: the search spreads from
+    /// it too. Of vectors that are nearly equal some have links to the others and none from them,
+    /// so that no walk comes to them. A row that there is not is passed over.
+    pub from: Option<u32>,
 }
 
 impl Default for RangeOptions {
@@ -28,6 +32,7 @@ impl Default for RangeOptions {
         Self {
             ef: 128,
             limit: 65_536,
+            from: None,
         }
     }
 }
@@ -126,6 +131,12 @@ unsafe fn kernel<L: Lanes>(
         seen.reset(index.rows.len());
         for (vertex, _) in pool.iter() {
             seen.insert(vertex);
+            go_on = go_on && visit(vertex, frontier);
+        }
+        let own = options.from.and_then(|row| index.places.get(row as usize));
+        if let Some(vertex) = own.copied().filter(|vertex| *vertex != NONE)
+            && seen.insert(vertex)
+        {
             go_on = go_on && visit(vertex, frontier);
         }
         let links = index.base();

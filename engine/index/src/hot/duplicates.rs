@@ -209,6 +209,9 @@ fn around(
             ef: task.ef,
             // Its own row is no neighbour.
             limit: task.neighbours + 1,
+            from: own
+                .filter(|(segment, _)| *segment == at)
+                .map(|(_, row)| row as u32),
         };
         let allowed = rows.plan.allowed[at].as_deref();
         let near = segment

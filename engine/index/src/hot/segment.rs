@@ -119,6 +119,7 @@ impl Rows {
             rows.append(&batch, column, &mut ids)?;
         }
         rows.ids = ids.finish();
+        rows.ids.shrink_to_fit();
         Ok(rows)
     }
 
@@ -237,7 +238,9 @@ impl Segment {
     /// Bytes held.
     pub(super) fn bytes(&self) -> u64 {
         let graph = Hnsw::bytes(self.graph.len(), self.graph.dim(), self.graph.options()).index;
-        graph + self.ids.get_buffer_memory_size() as u64
+        // As read from a file, text and offsets are parts of one buffer: they are counted by what
+        // they hold.
+        graph + (self.ids.value_data().len() + 4 * (self.ids.len() + 1)) as u64
     }
 
     /// The rows of these addresses, which ascend; addresses without a row are left out.

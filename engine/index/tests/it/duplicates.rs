@@ -149,7 +149,9 @@ async fn both_ways_find_what_was_planted() {
         let answer = duplicates(&searcher, &table, &request).await.unwrap();
         same(&members(&answer), &truth);
         assert_eq!((answer.tier, answer.exact), (Tier::Hot, false));
-        assert_eq!((answer.pairs, answer.crowded), (pairs, 0));
+        assert_eq!(answer.crowded, 0);
+        // A few are found from one side only.
+        assert!(answer.pairs <= pairs && answer.pairs * 10 >= pairs * 9);
         let again = duplicates(&searcher, &table, &request).await.unwrap();
         assert_eq!(again.batch, answer.batch);
     }
@@ -189,7 +191,13 @@ async fn predicates_deletions_and_new_rows_count() {
             request.tier = Some(tier);
             let answer = duplicates(&searcher, &table, &request).await.unwrap();
             same(&members(&answer), &truth);
-            assert_eq!((answer.tier, answer.pairs), (tier, pairs), "{filter:?}");
+            assert_eq!(answer.tier, tier, "{filter:?}");
+            let least = if tier == Tier::Exact {
+                pairs
+            } else {
+                pairs * 9 / 10
+            };
+            assert!((least..=pairs).contains(&answer.pairs), "{tier} {filter:?}");
             let there = kept.iter().filter(|row| row.is_some()).count();
             assert_eq!(answer.rows, there as u64);
         }
