@@ -190,7 +190,7 @@ async fn structures_are_superposed() {
         server.ingest("folds", name, &text).await;
     }
     // A sequence without a structure is ranked last.
-    let one = ">plain\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    let one = ">plain\nMKLLEEAAAAKKLLEEWWFFAAAAKKLLEEAAAAKKLLEE\n";
     server.ingest("folds", "d.fasta", one).await;
     let ids: Value = server
         .post(
