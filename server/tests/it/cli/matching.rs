@@ -71,7 +71,7 @@ fn a_pattern_is_found_in_every_graph_that_has_it() {
         "sql",
         "SELECT count(*) AS n FROM shapes WHERE parent = 'kite'",
     ]);
-    assert_eq!(rows["rows"][0]["n"], 3);
+    assert_eq!(rows[0]["n"], 3);
     let found = place.json(&["match", "shapes", "--pattern", "triangle.json"]);
     assert_eq!(found["count"], 0);
     let found = place.json(&["match", "shapes", "--pattern", "triangle.json", "--at", "1"]);
@@ -81,7 +81,7 @@ fn a_pattern_is_found_in_every_graph_that_has_it() {
     );
     let rows = place.json(&["sql", &sql]);
     assert_eq!(
-        (&rows["rows"][0]["graph"], &rows["rows"][0]["n"]),
+        (&rows[0]["graph"], &rows["rows"][0]["n"]),
         (&"kite".into(), &4.into())
     );
 }
