@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use futures::stream::BoxStream;
 use penstock_openapi::{
-    CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, EmbedRequest, EncodeRequest,
-    Encoders, GcRequest, GraphRequest, Heads, IndexRequest, IngestParams, Job, JobParams, Jobs,
-    MatchAnswer, MatchRequest, MeasureRequest, MotifAnswer, MotifRequest, PredictRequest,
-    SearchAnswer, SearchBatchAnswer, SearchBatchRequest, SearchRequest, SetTag, Snapshot,
-    Snapshots, SqlRequest, StructureAnswer, StructureRequest, TableDescription, Tables, Tag, Tags,
-    TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest,
+    CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, DuplicatesAnswer, DuplicatesRequest,
+    EmbedRequest, EncodeRequest, Encoders, GcRequest, GraphRequest, Heads, IndexRequest,
+    IngestParams, Job, JobParams, Jobs, MatchAnswer, MatchRequest, MeasureRequest, MotifAnswer,
+    MotifRequest, PredictRequest, SearchAnswer, SearchBatchAnswer, SearchBatchRequest,
+    SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, StructureAnswer, StructureRequest,
+    TableDescription, Tables, Tag, Tags, TrainHeadRequest, VectorIndexes, VerifyRequest, Versions,
+    WarmRequest,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -87,6 +88,20 @@ impl Client {
         request: &StructureRequest,
     ) -> Result<StructureAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "match-structure"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// Clusters of rows whose vectors are within a distance of each other.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn duplicates(
+        &self,
+        table: impl AsRef<str>,
+        request: &DuplicatesRequest,
+    ) -> Result<DuplicatesAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "duplicates"];
         self.json(Method::POST, &segments, Some(request), None)
             .await
     }

@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod batch;
+pub mod duplicates;
 pub mod encoder;
 pub mod head;
 pub mod hot;
@@ -18,6 +19,7 @@ pub mod sql;
 pub mod table;
 
 pub use batch::{SearchBatchAnswer, SearchBatchParams, SearchBatchRequest};
+pub use duplicates::{DuplicateCluster, DuplicateMember, DuplicatesAnswer, DuplicatesRequest};
 pub use encoder::{
     EmbedAnswer, EmbedContacts, EmbedRequest, EmbedSequence, EmbedUpload, EmbedVector,
     EncodeOutcome, EncodeRequest, Encoder, Encoders, VectorForm,

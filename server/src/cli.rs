@@ -10,6 +10,7 @@ mod delete;
 mod demo;
 mod describe;
 mod download;
+mod duplicates;
 mod embed;
 mod encode;
 mod encoders;
@@ -165,6 +166,7 @@ enum Command {
     Warm(warm::Args),
     Search(search::Args),
     Match(matching::Args),
+    Duplicates(duplicates::Args),
     Motif(motif::Args),
     Sql(sql::Args),
     Tables(tables::Args),
@@ -263,6 +265,7 @@ async fn run(
         Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
         Command::Match(args) => args.run(&context).await?,
+        Command::Duplicates(args) => args.run(&context).await?,
         Command::Motif(args) => args.run(&context).await?,
         Command::Sql(args) => args.run(&context).await?,
         Command::Tables(args) => args.run(&context).await?,

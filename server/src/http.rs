@@ -7,6 +7,7 @@ mod app;
 mod arrays;
 mod batch;
 mod conditional;
+mod duplicates;
 mod embed;
 mod encoders;
 mod error;

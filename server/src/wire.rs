@@ -267,6 +267,50 @@ pub fn structure_answer(answer: &penstock::StructureAnswer) -> wire::StructureAn
     }
 }
 
+/// Clusters of near-duplicates.
+#[must_use]
+pub fn duplicates(
+    table: &TableName,
+    answer: &penstock::index::duplicates::DuplicateAnswer,
+) -> wire::DuplicatesAnswer {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Float32Type, Int64Type};
+
+    // The columns are those that the answer promises.
+    let column = |at: usize| answer.batch.column(at);
+    let clusters = column(0).as_primitive::<Int64Type>();
+    let ids = column(1).as_string::<i32>();
+    let distances = column(2).as_primitive::<Float32Type>();
+    let mut grouped: Vec<wire::DuplicateCluster> = Vec::new();
+    for row in 0..answer.batch.num_rows() {
+        let cluster = usize::try_from(clusters.value(row)).unwrap_or_default();
+        if grouped.len() <= cluster {
+            grouped.push(wire::DuplicateCluster {
+                members: Vec::new(),
+            });
+        }
+        if let Some(last) = grouped.last_mut() {
+            last.members.push(wire::DuplicateMember {
+                id: ids.value(row).to_owned(),
+                distance: f64::from(distances.value(row)),
+            });
+        }
+    }
+    wire::DuplicatesAnswer {
+        table: table.to_string(),
+        version: answer.version,
+        column: answer.column.clone(),
+        metric: answer.metric.to_string(),
+        tier: answer.tier.to_string(),
+        exact: answer.exact,
+        rows: answer.rows,
+        pairs: answer.pairs,
+        cluster_count: answer.clusters,
+        complete: answer.complete,
+        clusters: grouped,
+    }
+}
+
 /// Where a pattern occurs.
 #[must_use]
 pub fn match_answer(answer: &penstock::MatchAnswer) -> wire::MatchAnswer {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod duplicates;
 mod encode;
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ mod snapshot;
 mod sql;
 mod task;
 
+pub use duplicates::DuplicatesRequest;
 pub use encode::{CONTACTS, EncodeOutcome, EncoderInfo, VECTOR, contacts, embed, encoders};
 pub use engine::{Engine, EngineOptions, TableDescription};
 pub use error::{Error, SourceError};

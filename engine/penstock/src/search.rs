@@ -17,7 +17,7 @@ use penstock_types::{Kind, Metric, TableName, columns};
 
 use crate::{Engine, Error, Task};
 pub use after::{GroupBy, Rerank};
-use input::feature_column;
+pub(crate) use input::feature_column;
 pub use score::{RerankBy, UnknownRerank};
 
 /// What to search with.

@@ -26,6 +26,7 @@ Ask
   search     Find the nearest rows to an id, a sequence, a file or a vector
   match      Find a pattern, exactly, in the graphs of a table
   motif      Find the occurrences of a pattern in sequences
+  duplicates Find clusters of near-duplicates
   sql        Run a read-only SQL query over all tables
   tables     List the tables
   describe   Show columns, features, indexes and sizes of a table
@@ -105,6 +106,10 @@ pub(super) const GRAPH: &str = "Examples:
   penstock match contacts --of 1A8O --residues A:158,161-163
   penstock graph faces --from models
   penstock graph unitigs --from genomes -k 31";
+
+pub(super) const DUPLICATES: &str = "Examples:
+  penstock duplicates proteins --within 0.05
+  penstock duplicates models --within 0.001 --json";
 
 pub(super) const TABLES: &str = "Examples:
   penstock tables

@@ -1,6 +1,7 @@
 //! The program as its users run it.
 
 mod acceptance;
+mod duplicates;
 mod embed;
 mod heads;
 mod help;

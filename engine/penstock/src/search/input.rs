@@ -51,7 +51,7 @@ pub(super) async fn vector(
 }
 
 /// The column asked for; else the only one; else the default encoder's.
-pub(super) fn feature_column(
+pub(crate) fn feature_column(
     table: &Table,
     wanted: Option<&str>,
 ) -> Result<(String, FeatureSpec), Error> {
