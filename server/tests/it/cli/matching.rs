@@ -81,7 +81,7 @@ fn a_pattern_is_found_in_every_graph_that_has_it() {
     );
     let rows = place.json(&["sql", &sql]);
     assert_eq!(
-        (&rows[0]["graph"], &rows["rows"][0]["n"]),
+        (&rows[0]["graph"], &rows[0]["n"]),
         (&"kite".into(), &4.into())
     );
 }
