@@ -1,5 +1,6 @@
 //! Building: rows to codes, codes to a graph, the graph to the order that it is searched in.
 
+mod distinct;
 mod freeze;
 mod insert;
 mod select;
@@ -15,8 +16,10 @@ use crate::index::Hnsw;
 use crate::level;
 use crate::memory::Aligned;
 use crate::options::{Control, Options, check_shape, threads};
+use crate::places::Places;
 use crate::scratch::Scratches;
 use crate::simd::isa::Isa;
+use crate::walk::NONE;
 
 /// Rows between two looks at the caller's wish to stop.
 const BATCH: usize = 64;
@@ -81,7 +84,18 @@ pub(crate) fn build(
         dim,
         metric: options.metric,
     };
-    let mut order = source.placed()?;
+    let threads = threads(options.threads);
+    let placed = source.placed()?;
+    let firsts = distinct::firsts(&source, &placed, threads);
+    let mut order = match &firsts {
+        None => placed.clone(),
+        Some(firsts) => {
+            let pairs = placed.iter().zip(firsts);
+            let own = pairs.filter(|(row, first)| row == first);
+            own.map(|(row, _)| *row).collect()
+        }
+    };
+    control.check()?;
     let quantiser = Quantiser::fit(options.metric, dim, order.len(), |i, into| {
         source.write(order[i] as usize, into);
     });
@@ -94,7 +108,6 @@ pub(crate) fn build(
     });
     let levels: Vec<u8> = order.iter().map(|row| level_of(*row) as u8).collect();
     control.check()?;
-    let threads = threads(options.threads);
     let codes = encode(&source, &quantiser, &order, threads);
     let graph = insert::grow(&codes, &quantiser, levels, options, threads, control, isa)?;
     let frozen = freeze::freeze(graph, options);
@@ -104,10 +117,14 @@ pub(crate) fn build(
     let codes = permute(&codes, dim, &moved);
     control.check()?;
     let vectors = copy(&source, &order, threads);
-    let mut places = vec![crate::walk::NONE; count];
+    let mut places = vec![NONE; count];
     for (vertex, row) in order.iter().enumerate() {
         places[*row as usize] = vertex as u32;
     }
+    for (row, first) in placed.iter().zip(firsts.iter().flatten()) {
+        places[*row as usize] = places[*first as usize];
+    }
+    let places = Places::new(places, order.len());
     Ok(Hnsw {
         options: options.clone(),
         dim,
@@ -117,7 +134,6 @@ pub(crate) fn build(
         vectors,
         base: frozen.base,
         upper: frozen.upper,
-        rows: order,
         places,
         labels: (0..count as u64).collect(),
         metadata: Vec::new(),

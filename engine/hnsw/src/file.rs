@@ -9,7 +9,7 @@
 //! | 12..16 | metric: 0 cosine, 1 L2, 2 dot |
 //! | 16..24 | numbers per vector |
 //! | 24..32 | rows |
-//! | 32..40 | vertices: the rows that can be found |
+//! | 32..40 | vertices: the distinct rows that can be found |
 //! | 40..48 | edges |
 //! | 48..56 | ef_construction |
 //! | 56..64 | seed |
@@ -21,6 +21,9 @@
 //! | 576..608 | zeros |
 //! | 608..640 | BLAKE3 digest of the 608 bytes before it |
 //!
+//! The section `places` holds the vertex of each row, and 2^32 - 1 for rows that cannot be found. In
+//! version 1, which is still read, it held the row of each vertex: no two rows shared one.
+//!
 //! The sections follow in the order of their table, each on a multiple of 64 bytes with zeros
 //! before it, and nothing follows the last. The digest of the header covers those of the sections.
 
@@ -31,10 +34,10 @@ mod write;
 /// The first bytes of an index.
 pub const MAGIC: [u8; 8] = *b"PENSHNSW";
 
-/// The version that is written and read.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version that is written; those before it are read.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Names of the sections, in their order.
 pub(crate) const SECTIONS: [&str; 9] = [
-    "centre", "vectors", "codes", "bias", "base", "upper", "rows", "labels", "metadata",
+    "centre", "vectors", "codes", "bias", "base", "upper", "places", "labels", "metadata",
 ];

@@ -7,15 +7,16 @@ use crate::codes::{Codes, Probe, Quantiser, vector_stride};
 use crate::error::{HnswError, Result};
 use crate::memory::Aligned;
 use crate::options::{Control, Memory, Options, memory};
+use crate::places::Places;
 use crate::scratch::Scratches;
 use crate::simd::isa::Isa;
 use crate::simd::lanes::Lanes;
-use crate::walk::{Frozen, NONE, descend};
+use crate::walk::{Frozen, descend};
 
 /// A graph over quantised vectors, with the exact vectors beside it.
 ///
-/// A *row* is a position in the caller's input; a *vertex* is a number of this crate's own. Under
-/// cosine the rows that are all zero have no vertex and are never found.
+/// A *row* is a position in the caller's input; a *vertex* is a number of this crate's own, which rows
+/// that are equal share. Under cosine the rows that are all zero have no vertex and are never found.
 #[derive(Debug)]
 pub struct Hnsw {
     pub(crate) options: Options,
@@ -29,10 +30,7 @@ pub struct Hnsw {
     pub(crate) base: Aligned<u32>,
     /// Layer 1, 2, ...: `u32[vertices of the layer, edges]`; they are the first vertices.
     pub(crate) upper: Vec<Aligned<u32>>,
-    /// Row of each vertex.
-    pub(crate) rows: Vec<u32>,
-    /// Vertex of each row, or `NONE`.
-    pub(crate) places: Vec<u32>,
+    pub(crate) places: Places,
     pub(crate) labels: Vec<u64>,
     pub(crate) metadata: Vec<u8>,
     pub(crate) scratches: Scratches,
@@ -67,7 +65,7 @@ impl Hnsw {
     /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.len() == 0
     }
 
     /// Numbers per vector.
@@ -125,9 +123,8 @@ impl Hnsw {
     /// direction there or no such row exists.
     #[must_use]
     pub fn vector(&self, row: u32) -> Option<&[f32]> {
-        let vertex = *self.places.get(row as usize)?;
-        (vertex != NONE)
-            .then(|| &self.vectors[vertex as usize * vector_stride(self.dim)..][..self.dim])
+        let vertex = self.places.vertex(row)? as usize;
+        Some(&self.vectors[vertex * vector_stride(self.dim)..][..self.dim])
     }
 
     pub(crate) fn base(&self) -> Frozen<'_> {

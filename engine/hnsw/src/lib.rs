@@ -26,6 +26,7 @@ mod level;
 mod memory;
 mod options;
 pub mod pairs;
+mod places;
 #[expect(
     unsafe_code,
     reason = "vector instructions; the blocks lie within the slices"

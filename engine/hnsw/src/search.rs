@@ -16,7 +16,7 @@ use crate::scratch::Scratch;
 use crate::simd::isa::dispatch;
 use crate::simd::lanes::Lanes;
 use crate::simd::{dot, l2, prefetch};
-use crate::walk::{NONE, walk};
+use crate::walk::walk;
 
 pub use batch::{Batch, BatchOptions};
 pub use range::RangeOptions;
@@ -48,7 +48,7 @@ impl Hnsw {
     /// The `k` rows nearest to `query`, `f32[dim]`, of a pool of `ef` (at least `k` is taken; with a
     /// filter, twice as many).
     ///
-    /// Where the walk comes to fewer rows than there are, or `ef` is no less than the allowed rows,
+    /// Rows that are equal are all found where one is. Where the walk comes to fewer rows than there are, or `ef` is no less than the allowed rows,
     /// every allowed row is compared instead. Nothing is allocated once `scratch` has served.
     /// Under cosine nothing is found for a query without a direction.
     ///
@@ -96,7 +96,7 @@ impl Hnsw {
         copy.copy_from_slice(query);
         scratch.hits.clear();
         let directed = self.metric() != Metric::Cosine || normalise(copy);
-        Ok(directed && !self.rows.is_empty())
+        Ok(directed && self.places.placed() > 0)
     }
 
     fn check_filter(&self, filter: Option<&Filter>) -> Result<()> {
@@ -133,7 +133,7 @@ impl Hnsw {
             (Way::Walk, None) => plain(self.isa, self, k, ef, scratch),
             _ => 0,
         };
-        let possible = filter.map_or(self.rows.len(), Filter::count).min(k);
+        let possible = filter.map_or(self.places.placed(), Filter::count).min(k);
         if way != Way::Scan && scratch.hits.len() >= possible {
             return Ok((compared, way));
         }
@@ -146,15 +146,17 @@ impl Hnsw {
         scratch.hits.clear();
         let mut compared = 0;
         let stride = vector_stride(self.dim);
-        let mut push = |vertex: u32, scratch: &mut Scratch| {
+        let mut push = |vertex: u32, rows: &[u32], scratch: &mut Scratch| {
             let (query, hits) = (&scratch.query, &mut scratch.hits);
             let vector = &self.vectors[vertex as usize * stride..][..stride];
             let distance = exact(self.isa, self.metric(), query, vector);
             compared += 1;
-            hits.push(Hit {
-                row: self.rows[vertex as usize],
+            // They ascend, as equals do among the hits.
+            let rows = rows.iter().take(k);
+            hits.extend(rows.map(|row| Hit {
+                row: *row,
                 distance,
-            });
+            }));
             // Keep the better half whenever there are twice as many as needed.
             if hits.len() >= 2 * k + 64 {
                 keep(hits, k);
@@ -164,21 +166,20 @@ impl Hnsw {
             Some(filter) => {
                 let mut places = filter
                     .iter()
-                    .map(|row| self.places[row as usize])
-                    .filter(|vertex| *vertex != NONE);
+                    .filter_map(|row| Some((self.places.vertex(row)?, row)));
                 // Rows in the order of the filter lie anywhere: ask for them ahead.
-                let mut ahead = [0_u32; 4];
+                let mut ahead = [(0_u32, 0_u32); 4];
                 let mut held = 0;
                 loop {
                     let next = places.next();
-                    if let Some(vertex) = next {
+                    if let Some((vertex, row)) = next {
                         self.prefetch_vector(vertex);
-                        ahead[held] = vertex;
+                        ahead[held] = (vertex, row);
                         held += 1;
                     }
                     if held == ahead.len() || next.is_none() {
-                        for vertex in &ahead[..held] {
-                            push(*vertex, scratch);
+                        for (vertex, row) in &ahead[..held] {
+                            push(*vertex, &[*row], scratch);
                         }
                         held = 0;
                     }
@@ -188,8 +189,8 @@ impl Hnsw {
                 }
             }
             None => {
-                for vertex in 0..self.rows.len() as u32 {
-                    push(vertex, scratch);
+                for vertex in 0..self.places.vertices() as u32 {
+                    push(vertex, self.places.rows(vertex), scratch);
                 }
             }
         }
@@ -207,12 +208,12 @@ impl Hnsw {
         }
     }
 
-    /// Makes the pool's nearest into hits, by their exact vectors.
+    /// Makes the allowed rows of the pool's nearest into hits, by their exact vectors.
     ///
     /// # Safety
     /// As for [`Lanes`]; the scratch was prepared for this index.
     #[inline(always)]
-    unsafe fn rank<L: Lanes>(&self, k: usize, scratch: &mut Scratch) {
+    unsafe fn rank<L: Lanes>(&self, k: usize, filter: Option<&Filter>, scratch: &mut Scratch) {
         let stride = vector_stride(self.dim);
         let most = ranked(k);
         scratch.hits.clear();
@@ -223,10 +224,8 @@ impl Hnsw {
             let vector = &self.vectors[vertex as usize * stride..][..stride];
             // SAFETY: both have `stride` numbers.
             let distance = unsafe { exact_kernel::<L>(self.metric(), &scratch.query, vector) };
-            scratch.hits.push(Hit {
-                row: self.rows[vertex as usize],
-                distance,
-            });
+            let rows = self.places.allowed(vertex, filter).take(k);
+            scratch.hits.extend(rows.map(|row| Hit { row, distance }));
         }
         scratch.hits.sort_unstable_by(by_distance);
         scratch.hits.truncate(k);
@@ -287,7 +286,7 @@ unsafe fn plain_kernel<L: Lanes>(
     // SAFETY: links are vertices, and `seen` covers all vertices.
     unsafe {
         let compared = walk_from_top::<L>(index, ef, scratch);
-        index.rank::<L>(k, scratch);
+        index.rank::<L>(k, None, scratch);
         compared
     }
 }
@@ -301,7 +300,7 @@ unsafe fn walk_from_top<L: Lanes>(index: &Hnsw, ef: usize, scratch: &mut Scratch
     let mut compared = 0;
     let query = &scratch.query[..index.dim];
     let probe: Probe<'_> = index.quantiser.probe(query, &mut scratch.codes);
-    scratch.seen.reset(index.rows.len());
+    scratch.seen.reset(index.places.vertices());
     scratch.pool.reset(ef);
     // SAFETY: the caller's promise.
     unsafe {

@@ -27,6 +27,7 @@ pub(super) struct Section {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Header {
+    pub(super) version: u32,
     pub(super) options: Options,
     pub(super) dim: usize,
     pub(super) rows: usize,
@@ -48,7 +49,10 @@ impl Header {
             4 * self.vertices,
             4 * self.vertices * self.options.base_slots(),
             4 * upper * self.options.edges,
-            4 * self.vertices,
+            4 * match self.version {
+                1 => self.vertices,
+                _ => self.rows,
+            },
             8 * self.rows,
         ]
         .map(|bytes| bytes as u64)
@@ -58,7 +62,7 @@ impl Header {
         let mut out = [0; BYTES];
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
-        put(8, &FORMAT_VERSION.to_le_bytes());
+        put(8, &self.version.to_le_bytes());
         let metric = METRICS
             .iter()
             .position(|metric| *metric == self.options.metric);
@@ -98,7 +102,7 @@ impl Header {
         let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let version = word(8);
-        if version != FORMAT_VERSION {
+        if !(1..=FORMAT_VERSION).contains(&version) {
             return Err(HnswError::Version {
                 found: version,
                 reads: FORMAT_VERSION,
@@ -160,6 +164,7 @@ impl Header {
             }
         });
         let header = Self {
+            version,
             options,
             dim,
             rows,

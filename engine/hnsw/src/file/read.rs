@@ -9,6 +9,7 @@ use crate::error::{HnswError, Result};
 use crate::index::Hnsw;
 use crate::memory::Aligned;
 use crate::options::memory;
+use crate::places::Places;
 use crate::scratch::Scratches;
 use crate::simd::isa::Isa;
 use crate::walk::NONE;
@@ -188,15 +189,23 @@ impl Hnsw {
             upper.push(links);
         }
         drop(all);
-        let mut row_of = vec![0_u32; vertices];
-        file.numbers(&mut row_of, u32::from_le_bytes)?;
-        let mut places = vec![NONE; rows];
-        for (vertex, row) in row_of.iter().enumerate() {
-            match places.get_mut(*row as usize) {
-                Some(place) if *place == NONE => *place = vertex as u32,
-                _ => return Err(file.fault(vertex, 4, "a row that is taken or does not exist")),
+        let places = match file.header.version {
+            1 => {
+                let mut row_of = vec![0_u32; vertices];
+                file.numbers(&mut row_of, u32::from_le_bytes)?;
+                Places::alone(row_of, rows).map_err(|vertex| {
+                    file.fault(vertex, 4, "a row that is taken or does not exist")
+                })?
             }
-        }
+            _ => {
+                let mut of = vec![NONE; rows];
+                file.numbers(&mut of, u32::from_le_bytes)?;
+                if !Places::are(&of, vertices) {
+                    return Err(file.fault(0, 4, "vertices without a row, or that are none"));
+                }
+                Places::new(of, vertices)
+            }
+        };
         let mut labels = vec![0_u64; rows];
         file.numbers(&mut labels, u64::from_le_bytes)?;
         let mut metadata = Vec::new();
@@ -229,7 +238,6 @@ impl Hnsw {
             vectors,
             base,
             upper,
-            rows: row_of,
             places,
             labels,
             metadata,

@@ -5,8 +5,8 @@ use std::io::Write;
 use crate::error::{HnswError, Result};
 use crate::index::Hnsw;
 
-use super::SECTIONS;
 use super::header::{BYTES, Header, Section};
+use super::{FORMAT_VERSION, SECTIONS};
 
 /// Takes the bytes of a section in parts.
 type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
@@ -34,12 +34,18 @@ impl Hnsw {
     ///
     /// # Errors
     /// What the writer says.
-    pub fn write_to(&self, mut to: impl Write) -> Result<()> {
+    pub fn write_to(&self, to: impl Write) -> Result<()> {
+        self.write_as(FORMAT_VERSION, to)
+    }
+
+    /// Writes the index as a version before this one did, where it can be.
+    pub(crate) fn write_as(&self, version: u32, mut to: impl Write) -> Result<()> {
         let mut header = Header {
+            version,
             options: self.options.clone(),
             dim: self.dim,
             rows: self.len(),
-            vertices: self.rows.len(),
+            vertices: self.places.vertices(),
             scale: self.quantiser.scale,
             upper: self
                 .upper
@@ -52,7 +58,7 @@ impl Hnsw {
         for i in 0..SECTIONS.len() {
             let mut hasher = blake3::Hasher::new();
             let mut bytes = 0;
-            self.section(i, &mut |part| {
+            self.section(i, version, &mut |part| {
                 hasher.update(part);
                 bytes += part.len() as u64;
                 Ok(())
@@ -70,13 +76,15 @@ impl Hnsw {
         for (i, name) in SECTIONS.into_iter().enumerate() {
             let gap = (header.sections[i].offset - written) as usize;
             to.write_all(&[0; 64][..gap]).map_err(failed(name))?;
-            self.section(i, &mut |part| to.write_all(part).map_err(failed(name)))?;
+            self.section(i, version, &mut |part| {
+                to.write_all(part).map_err(failed(name))
+            })?;
             written = header.sections[i].offset + header.sections[i].bytes;
         }
         to.flush().map_err(failed("metadata"))
     }
 
-    fn section(&self, i: usize, sink: &mut Sink<'_>) -> Result<()> {
+    fn section(&self, i: usize, version: u32, sink: &mut Sink<'_>) -> Result<()> {
         match i {
             0 => numbers(&self.quantiser.centre, f32::to_le_bytes, sink),
             1 => numbers(&self.vectors, f32::to_le_bytes, sink),
@@ -87,7 +95,12 @@ impl Hnsw {
                 .upper
                 .iter()
                 .try_for_each(|links| numbers(links, u32::to_le_bytes, sink)),
-            6 => numbers(&self.rows, u32::to_le_bytes, sink),
+            6 if version == 1 => {
+                let rows = 0..self.places.vertices() as u32;
+                let rows: Vec<u32> = rows.map(|vertex| self.places.rows(vertex)[0]).collect();
+                numbers(&rows, u32::to_le_bytes, sink)
+            }
+            6 => numbers(self.places.of(), u32::to_le_bytes, sink),
             7 => numbers(&self.labels, u64::to_le_bytes, sink),
             _ => sink(&self.metadata),
         }

@@ -45,16 +45,15 @@ unsafe fn kernel<L: Lanes>(
         ..
     } = scratch;
     let probe = index.quantiser.probe(&query[..index.dim], codes);
-    seen.reset(index.rows.len());
+    seen.reset(index.places.vertices());
     pool.reset(ef);
     let links = index.base();
-    let allowed = |vertex: u32| filter.allows(index.rows[vertex as usize]);
+    let allowed = |vertex: u32| index.places.any(vertex, filter);
     // SAFETY: links are vertices, and `seen` covers all vertices.
     unsafe {
         let (entry, _) = index.entry::<L>(&probe, &mut compared);
         for row in filter.spread(SEEDS) {
-            let vertex = index.places[row as usize];
-            if vertex != NONE {
+            if let Some(vertex) = index.places.vertex(row) {
                 seen.insert(vertex);
             }
         }
@@ -100,7 +99,7 @@ unsafe fn kernel<L: Lanes>(
             from = pool.expand();
         }
         compared += seen.log.len();
-        index.rank::<L>(k, scratch);
+        index.rank::<L>(k, Some(filter), scratch);
     }
     compared
 }

@@ -57,7 +57,7 @@ impl Hnsw {
         within("ef", options.ef, 1, MAX_EF)?;
         self.check_filter(filter)?;
         let directed = self.prepare(query, scratch)?;
-        let allowed = filter.map_or(self.rows.len(), Filter::count);
+        let allowed = filter.map_or(self.places.placed(), Filter::count);
         let way = if allowed <= options.ef {
             Way::Scan
         } else {
@@ -118,23 +118,21 @@ unsafe fn kernel<L: Lanes>(
             let distance = exact_kernel::<L>(metric, query, vector);
             if distance <= radius {
                 frontier.push(vertex);
-                let row = index.rows[vertex as usize];
-                if filter.is_none_or(|filter| filter.allows(row)) {
-                    hits.push(Hit { row, distance });
-                }
+                let rows = index.places.allowed(vertex, filter);
+                hits.extend(rows.map(|row| Hit { row, distance }));
             }
             hits.len() < options.limit
         };
         frontier.clear();
         // What the walk saw and let go is not nearer than what it kept.
         let mut go_on = true;
-        seen.reset(index.rows.len());
+        seen.reset(index.places.vertices());
         for (vertex, _) in pool.iter() {
             seen.insert(vertex);
             go_on = go_on && visit(vertex, frontier);
         }
-        let own = options.from.and_then(|row| index.places.get(row as usize));
-        if let Some(vertex) = own.copied().filter(|vertex| *vertex != NONE)
+        let own = options.from.and_then(|row| index.places.vertex(row));
+        if let Some(vertex) = own
             && seen.insert(vertex)
         {
             go_on = go_on && visit(vertex, frontier);

@@ -46,12 +46,40 @@ fn an_empty_index_is_a_file_too() {
     assert!(Hnsw::read_from(&bytes[..], ALLOWED).unwrap().is_empty());
 }
 
-/// The layout of version 1: a change of any of these is another version.
+/// Version 1 had the row of each vertex where version 2 has the vertex of each row.
+#[test]
+fn the_version_before_is_read() {
+    let (index, rows, bytes) = sample(Metric::L2);
+    let mut old = Vec::new();
+    index.write_as(1, &mut old).unwrap();
+    assert_eq!(old[8..12], [1, 0, 0, 0]);
+    let read = Hnsw::read_from(&old[..], ALLOWED).unwrap();
+    let mut scratch = Scratch::new();
+    let found = read.search(&rows[..20], 1, 40, None, &mut scratch).unwrap();
+    assert_eq!(found.hits[0].row, 0);
+    let mut again = Vec::new();
+    read.write_to(&mut again).unwrap();
+    assert!(again == bytes);
+}
+
+#[test]
+fn rows_that_share_a_vertex_are_written() {
+    let (mut rows, _) = clustered(300, 6, 5, 3);
+    rows.extend_from_within(60..120);
+    let index = index(&rows, 6, Metric::L2);
+    let mut bytes = Vec::new();
+    index.write_to(&mut bytes).unwrap();
+    let read = Hnsw::read_from(&bytes[..], ALLOWED).unwrap();
+    assert_eq!(read.places, index.places);
+    assert_eq!((read.len(), read.places.vertices()), (310, 300));
+}
+
+/// The layout of version 2: a change of any of these is another version.
 #[test]
 fn header_layout() {
     let (index, _, bytes) = sample(Metric::L2);
     let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    assert_eq!(&bytes[..16], b"PENSHNSW\x01\0\0\0\x01\0\0\0");
+    assert_eq!(&bytes[..16], b"PENSHNSW\x02\0\0\0\x01\0\0\0");
     let fields: Vec<u64> = (16..72).step_by(8).map(number).collect();
     assert_eq!(fields, [20, 1_200, 1_200, 16, 200, 0, 2]);
     assert_eq!(bytes[72..76], index.quantiser.scale.to_le_bytes());
