@@ -19,7 +19,8 @@ use crate::options::{Control, Options, check_shape, threads};
 use crate::places::Places;
 use crate::scratch::Scratches;
 use crate::simd::isa::Isa;
-use crate::walk::NONE;
+
+use distinct::Distinct;
 
 /// Rows between two looks at the caller's wish to stop.
 const BATCH: usize = 64;
@@ -86,19 +87,13 @@ pub(crate) fn build(
     };
     let threads = threads(options.threads);
     let placed = source.placed()?;
-    let firsts = distinct::firsts(&source, &placed, threads);
-    let mut order = match &firsts {
-        None => placed.clone(),
-        Some(firsts) => {
-            let pairs = placed.iter().zip(firsts);
-            let own = pairs.filter(|(row, first)| row == first);
-            own.map(|(row, _)| *row).collect()
-        }
-    };
-    control.check()?;
-    let quantiser = Quantiser::fit(options.metric, dim, order.len(), |i, into| {
-        source.write(order[i] as usize, into);
+    let quantiser = Quantiser::fit(options.metric, dim, placed.len(), |i, into| {
+        source.write(placed[i] as usize, into);
     });
+    let mut distinct = Distinct::find(&source, &quantiser, &placed, threads);
+    drop(placed);
+    let mut order = std::mem::take(&mut distinct.vertices);
+    control.check()?;
     // The highest layers first, so that those of a layer are numbered from 0 and the first vertex
     // is the entry for good; by chance within a layer, so that sorted rows do no harm.
     let level_of = |row: u32| level::of(row as usize, options.edges, options.seed);
@@ -116,15 +111,9 @@ pub(crate) fn build(
     order = moved.iter().map(|old| order[*old as usize]).collect();
     let codes = permute(&codes, dim, &moved);
     control.check()?;
-    let vectors = copy(&source, &order, threads);
-    let mut places = vec![NONE; count];
-    for (vertex, row) in order.iter().enumerate() {
-        places[*row as usize] = vertex as u32;
-    }
-    for (row, first) in placed.iter().zip(firsts.iter().flatten()) {
-        places[*row as usize] = places[*first as usize];
-    }
-    let places = Places::new(places, order.len());
+    let (firsts, vertices, of) = distinct.places(&order, count);
+    let vectors = copy(&source, &firsts, threads);
+    let places = Places::new(of, vertices).ok_or(HnswError::Groups)?;
     Ok(Hnsw {
         options: options.clone(),
         dim,

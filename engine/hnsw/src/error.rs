@@ -45,6 +45,9 @@ pub enum HnswError {
         /// The row.
         row: usize,
     },
+    /// Rows were put into groups that contradict each other: a fault of this crate.
+    #[error("rows of the index were grouped wrongly; please report this")]
+    Groups,
     /// A query holds NaN or infinity.
     #[error("query {query} holds NaN or infinity")]
     QueryNotFinite {

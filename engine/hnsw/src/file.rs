@@ -9,7 +9,7 @@
 //! | 12..16 | metric: 0 cosine, 1 L2, 2 dot |
 //! | 16..24 | numbers per vector |
 //! | 24..32 | rows |
-//! | 32..40 | vertices: the distinct rows that can be found |
+//! | 32..40 | vertices |
 //! | 40..48 | edges |
 //! | 48..56 | ef_construction |
 //! | 56..64 | seed |
@@ -18,11 +18,13 @@
 //! | 76..80 | layers above the base |
 //! | 80..144 | vertices of layer 1, 2, ..., 15: `u32` each, then 4 bytes of zeros |
 //! | 144..576 | nine sections: offset `u64`, bytes `u64`, BLAKE3 digest |
-//! | 576..608 | zeros |
+//! | 576..584 | vectors: the distinct rows that can be found (zeros in version 1) |
+//! | 584..608 | zeros |
 //! | 608..640 | BLAKE3 digest of the 608 bytes before it |
 //!
-//! The section `places` holds the vertex of each row, and 2^32 - 1 for rows that cannot be found. In
-//! version 1, which is still read, it held the row of each vertex: no two rows shared one.
+//! The section `places` holds the vector of each row, 2^32 - 1 for rows that cannot be found, and then
+//! the vertex of each vector. In version 1, which is still read, it held the row of each vertex: no two
+//! rows shared one.
 //!
 //! The sections follow in the order of their table, each on a multiple of 64 bytes with zeros
 //! before it, and nothing follows the last. The digest of the header covers those of the sections.

@@ -15,8 +15,8 @@ use crate::walk::{Frozen, descend};
 
 /// A graph over quantised vectors, with the exact vectors beside it.
 ///
-/// A *row* is a position in the caller's input; a *vertex* is a number of this crate's own, which rows
-/// that are equal share. Under cosine the rows that are all zero have no vertex and are never found.
+/// A *row* is a position in the caller's input; equal rows share a *vector*, and vectors that the walk
+/// cannot tell apart share a *vertex*. Under cosine the rows that are all zero have no vertex and are never found.
 #[derive(Debug)]
 pub struct Hnsw {
     pub(crate) options: Options,
@@ -24,7 +24,7 @@ pub struct Hnsw {
     pub(crate) isa: Isa,
     pub(crate) quantiser: Quantiser,
     pub(crate) codes: Codes,
-    /// `f32[vertices, vector_stride(dim)]`, of length 1 under cosine.
+    /// `f32[vectors, vector_stride(dim)]`, of length 1 under cosine.
     pub(crate) vectors: Aligned<f32>,
     /// `u32[vertices, 2 * edges]`.
     pub(crate) base: Aligned<u32>,
@@ -123,8 +123,8 @@ impl Hnsw {
     /// direction there or no such row exists.
     #[must_use]
     pub fn vector(&self, row: u32) -> Option<&[f32]> {
-        let vertex = self.places.vertex(row)? as usize;
-        Some(&self.vectors[vertex * vector_stride(self.dim)..][..self.dim])
+        let vector = self.places.vector(row)? as usize;
+        Some(&self.vectors[vector * vector_stride(self.dim)..][..self.dim])
     }
 
     pub(crate) fn base(&self) -> Frozen<'_> {

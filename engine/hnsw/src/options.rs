@@ -138,13 +138,14 @@ pub(crate) fn memory(rows: usize, dim: usize, options: &Options) -> Memory {
         .into_iter()
         .map(|vertices| array(4 * vertices * options.edges))
         .sum();
-    // Vertex of a row, rows of a vertex and where they begin, label.
-    let numbers = (rows * (4 + 4 + 4 + 8)) as u64;
+    // Vector of a row and rows of a vector, label; where equal ones are in groups, less than the
+    // vectors that they save.
+    let numbers = (rows * (4 + 4 + 8)) as u64;
     let vectors = array(4 * rows * codes::vector_stride(dim));
     let index = vectors + codes + base + upper + numbers + (4 * dim) as u64;
     // While the graph grows it has locks, code sums, rows that are distinct and scratch, but no vectors; then both graphs
     // lie side by side for a moment, and the vectors come last.
-    let growing = codes + base + upper + numbers + (rows * (1 + 4 + 4 + 4 + 4 + 4)) as u64;
+    let growing = codes + base + upper + numbers + (rows * (1 + 4 + 4 + 4 + 8)) as u64;
     let scratch = (threads(options.threads) * (rows / 8 + 4 * rows)) as u64;
     let peak = growing + scratch + (index - vectors).max(growing) + vectors;
     Memory { index, peak }

@@ -146,9 +146,9 @@ impl Hnsw {
         scratch.hits.clear();
         let mut compared = 0;
         let stride = vector_stride(self.dim);
-        let mut push = |vertex: u32, rows: &[u32], scratch: &mut Scratch| {
+        let mut push = |vector: u32, rows: &[u32], scratch: &mut Scratch| {
             let (query, hits) = (&scratch.query, &mut scratch.hits);
-            let vector = &self.vectors[vertex as usize * stride..][..stride];
+            let vector = &self.vectors[vector as usize * stride..][..stride];
             let distance = exact(self.isa, self.metric(), query, vector);
             compared += 1;
             // They ascend, as equals do among the hits.
@@ -166,20 +166,20 @@ impl Hnsw {
             Some(filter) => {
                 let mut places = filter
                     .iter()
-                    .filter_map(|row| Some((self.places.vertex(row)?, row)));
+                    .filter_map(|row| Some((self.places.vector(row)?, row)));
                 // Rows in the order of the filter lie anywhere: ask for them ahead.
                 let mut ahead = [(0_u32, 0_u32); 4];
                 let mut held = 0;
                 loop {
                     let next = places.next();
-                    if let Some((vertex, row)) = next {
-                        self.prefetch_vector(vertex);
-                        ahead[held] = (vertex, row);
+                    if let Some((vector, row)) = next {
+                        self.prefetch_vector(vector);
+                        ahead[held] = (vector, row);
                         held += 1;
                     }
                     if held == ahead.len() || next.is_none() {
-                        for (vertex, row) in &ahead[..held] {
-                            push(*vertex, &[*row], scratch);
+                        for (vector, row) in &ahead[..held] {
+                            push(*vector, &[*row], scratch);
                         }
                         held = 0;
                     }
@@ -189,8 +189,8 @@ impl Hnsw {
                 }
             }
             None => {
-                for vertex in 0..self.places.vertices() as u32 {
-                    push(vertex, self.places.rows(vertex), scratch);
+                for vector in 0..self.places.vectors() as u32 {
+                    push(vector, self.places.rows(vector), scratch);
                 }
             }
         }
@@ -200,9 +200,9 @@ impl Hnsw {
     }
 
     #[inline(always)]
-    fn prefetch_vector(&self, vertex: u32) {
+    fn prefetch_vector(&self, vector: u32) {
         let stride = vector_stride(self.dim);
-        let start = self.vectors.as_ptr().wrapping_add(vertex as usize * stride);
+        let start = self.vectors.as_ptr().wrapping_add(vector as usize * stride);
         for line in 0..(stride * 4 / LINE).min(8) {
             prefetch(start.wrapping_add(line * LINE / 4));
         }
@@ -218,14 +218,16 @@ impl Hnsw {
         let most = ranked(k);
         scratch.hits.clear();
         for (vertex, _) in scratch.pool.iter().take(most) {
-            self.prefetch_vector(vertex);
+            self.prefetch_vector(self.places.vectors_of(vertex).start);
         }
         for (vertex, _) in scratch.pool.iter().take(most) {
-            let vector = &self.vectors[vertex as usize * stride..][..stride];
-            // SAFETY: both have `stride` numbers.
-            let distance = unsafe { exact_kernel::<L>(self.metric(), &scratch.query, vector) };
-            let rows = self.places.allowed(vertex, filter).take(k);
-            scratch.hits.extend(rows.map(|row| Hit { row, distance }));
+            for vector in self.places.vectors_of(vertex) {
+                let numbers = &self.vectors[vector as usize * stride..][..stride];
+                // SAFETY: both have `stride` numbers.
+                let distance = unsafe { exact_kernel::<L>(self.metric(), &scratch.query, numbers) };
+                let rows = self.places.allowed(vector, filter).take(k);
+                scratch.hits.extend(rows.map(|row| Hit { row, distance }));
+            }
         }
         scratch.hits.sort_unstable_by(by_distance);
         scratch.hits.truncate(k);

@@ -14,6 +14,7 @@ pub(super) const BYTES: usize = 640;
 const DIGEST: usize = BYTES - 32;
 const TABLE: usize = 144;
 const ENTRY: usize = 48;
+const VECTORS: usize = 576;
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::L2, Metric::Dot];
 
@@ -32,6 +33,8 @@ pub(super) struct Header {
     pub(super) dim: usize,
     pub(super) rows: usize,
     pub(super) vertices: usize,
+    /// As many as vertices in version 1.
+    pub(super) vectors: usize,
     pub(super) scale: f32,
     /// Vertices of layer 1, 2, ...
     pub(super) upper: Vec<usize>,
@@ -44,14 +47,14 @@ impl Header {
         let upper: usize = self.upper.iter().sum();
         [
             4 * self.dim,
-            4 * self.vertices * vector_stride(self.dim),
+            4 * self.vectors * vector_stride(self.dim),
             self.vertices * stride(self.dim),
             4 * self.vertices,
             4 * self.vertices * self.options.base_slots(),
             4 * upper * self.options.edges,
             4 * match self.version {
                 1 => self.vertices,
-                _ => self.rows,
+                _ => self.rows + self.vectors,
             },
             8 * self.rows,
         ]
@@ -89,6 +92,9 @@ impl Header {
             put(at, &section.offset.to_le_bytes());
             put(at + 8, &section.bytes.to_le_bytes());
             put(at + 16, &section.digest);
+        }
+        if self.version > 1 {
+            put(VECTORS, &(self.vectors as u64).to_le_bytes());
         }
         let digest = *blake3::hash(&out[..DIGEST]).as_bytes();
         out[DIGEST..].copy_from_slice(&digest);
@@ -133,8 +139,12 @@ impl Header {
         options.check()?;
         let (dim, rows, vertices) = (size(16)?, size(24)?, size(32)?);
         check_shape(0, dim)?;
-        if rows > crate::MAX_ROWS || vertices > rows {
-            return Err(fault(24, "more rows or vertices than possible"));
+        let vectors = match version {
+            1 => vertices,
+            _ => size(VECTORS)?,
+        };
+        if rows > crate::MAX_ROWS || vectors > rows || vertices > vectors {
+            return Err(fault(24, "more rows, vectors or vertices than possible"));
         }
         let layers = word(76) as usize;
         if layers > HIGHEST {
@@ -169,6 +179,7 @@ impl Header {
             dim,
             rows,
             vertices,
+            vectors,
             scale,
             upper,
             sections,

@@ -144,6 +144,7 @@ impl Hnsw {
             })?;
         let header = Header::decode(&bytes)?;
         let (dim, vertices, rows) = (header.dim, header.vertices, header.rows);
+        let vectors = header.vectors;
         let needed = memory(rows, dim, &header.options).index
             + header.sections[SECTIONS.len() - 1].bytes
             + header.lengths()[5];
@@ -161,9 +162,9 @@ impl Hnsw {
         let mut centre = vec![0.0; dim];
         file.numbers(&mut centre, f32::from_le_bytes)?;
         file.finite(&centre)?;
-        let mut vectors = Aligned::zeros(vertices * crate::codes::vector_stride(dim));
-        file.numbers(&mut vectors, f32::from_le_bytes)?;
-        file.finite(&vectors)?;
+        let mut exact = Aligned::zeros(vectors * crate::codes::vector_stride(dim));
+        file.numbers(&mut exact, f32::from_le_bytes)?;
+        file.finite(&exact)?;
         let mut codes = Codes {
             stride: stride(dim),
             codes: Aligned::zeros(vertices * stride(dim)),
@@ -193,17 +194,16 @@ impl Hnsw {
             1 => {
                 let mut row_of = vec![0_u32; vertices];
                 file.numbers(&mut row_of, u32::from_le_bytes)?;
-                Places::alone(row_of, rows).map_err(|vertex| {
-                    file.fault(vertex, 4, "a row that is taken or does not exist")
-                })?
+                Places::alone(&row_of, rows)
+                    .ok_or_else(|| file.fault(0, 4, "a row that is taken or does not exist"))?
             }
             _ => {
-                let mut of = vec![NONE; rows];
+                let mut of = vec![NONE; rows + vectors];
                 file.numbers(&mut of, u32::from_le_bytes)?;
-                if !Places::are(&of, vertices) {
-                    return Err(file.fault(0, 4, "vertices without a row, or that are none"));
-                }
-                Places::new(of, vertices)
+                let vertex_of = of.split_off(rows);
+                Places::new(of, vertex_of)
+                    .filter(|places| places.vertices() == vertices)
+                    .ok_or_else(|| file.fault(0, 4, "rows, vectors and vertices do not agree"))?
             }
         };
         let mut labels = vec![0_u64; rows];
@@ -235,7 +235,7 @@ impl Hnsw {
             },
             options,
             codes,
-            vectors,
+            vectors: exact,
             base,
             upper,
             places,

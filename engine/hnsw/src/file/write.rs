@@ -46,6 +46,7 @@ impl Hnsw {
             dim: self.dim,
             rows: self.len(),
             vertices: self.places.vertices(),
+            vectors: self.places.vectors(),
             scale: self.quantiser.scale,
             upper: self
                 .upper
@@ -100,7 +101,18 @@ impl Hnsw {
                 let rows: Vec<u32> = rows.map(|vertex| self.places.rows(vertex)[0]).collect();
                 numbers(&rows, u32::to_le_bytes, sink)
             }
-            6 => numbers(self.places.of(), u32::to_le_bytes, sink),
+            6 => {
+                numbers(self.places.of(), u32::to_le_bytes, sink)?;
+                let mut part = Vec::with_capacity(8_192);
+                let vectors = 0..self.places.vectors() as u32;
+                for start in vectors.clone().step_by(8_192) {
+                    part.clear();
+                    let end = vectors.end.min(start + 8_192);
+                    part.extend((start..end).map(|vector| self.places.vertex(vector)));
+                    numbers(&part, u32::to_le_bytes, sink)?;
+                }
+                Ok(())
+            }
             7 => numbers(&self.labels, u64::to_le_bytes, sink),
             _ => sink(&self.metadata),
         }

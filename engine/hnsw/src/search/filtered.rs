@@ -53,8 +53,8 @@ unsafe fn kernel<L: Lanes>(
     unsafe {
         let (entry, _) = index.entry::<L>(&probe, &mut compared);
         for row in filter.spread(SEEDS) {
-            if let Some(vertex) = index.places.vertex(row) {
-                seen.insert(vertex);
+            if let Some(vector) = index.places.vector(row) {
+                seen.insert(index.places.vertex(vector));
             }
         }
         admit::<L>(&index.codes, &probe, &seen.log, pool);

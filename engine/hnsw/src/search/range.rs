@@ -114,12 +114,18 @@ unsafe fn kernel<L: Lanes>(
         let metric: Metric = index.metric();
         let stride = vector_stride(index.dim);
         let mut visit = |vertex: u32, frontier: &mut Vec<u32>| {
-            let vector = &index.vectors[vertex as usize * stride..][..stride];
-            let distance = exact_kernel::<L>(metric, query, vector);
-            if distance <= radius {
+            let mut near = false;
+            for vector in index.places.vectors_of(vertex) {
+                let numbers = &index.vectors[vector as usize * stride..][..stride];
+                let distance = exact_kernel::<L>(metric, query, numbers);
+                if distance <= radius {
+                    near = true;
+                    let rows = index.places.allowed(vector, filter);
+                    hits.extend(rows.map(|row| Hit { row, distance }));
+                }
+            }
+            if near {
                 frontier.push(vertex);
-                let rows = index.places.allowed(vertex, filter);
-                hits.extend(rows.map(|row| Hit { row, distance }));
             }
             hits.len() < options.limit
         };
@@ -131,8 +137,8 @@ unsafe fn kernel<L: Lanes>(
             seen.insert(vertex);
             go_on = go_on && visit(vertex, frontier);
         }
-        let own = options.from.and_then(|row| index.places.vertex(row));
-        if let Some(vertex) = own
+        let own = options.from.and_then(|row| index.places.vector(row));
+        if let Some(vertex) = own.map(|vector| index.places.vertex(vector))
             && seen.insert(vertex)
         {
             go_on = go_on && visit(vertex, frontier);

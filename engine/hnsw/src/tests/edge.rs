@@ -70,10 +70,22 @@ fn a_crowd_of_equal_vectors_hides_nothing() {
         }
         assert!(index.vector(3_999) == Some(&copy[..]));
     }
+    // Nor does one of vectors that differ by less than codes tell.
+    let mut near = rows.clone();
+    for (i, row) in near.chunks_exact_mut(12).enumerate().skip(3_000) {
+        row[i % 12] += 1e-6 * (i - 2_999) as f32;
+    }
+    let index_near = index(&near, 12, Metric::L2);
+    let mut scratch = Scratch::new();
+    for row in (1..4_000_usize).step_by(7) {
+        let query = &near[row * 12..][..12];
+        let answer = index_near.search(query, 1, 64, None, &mut scratch).unwrap();
+        assert_eq!(answer.hits[0].row, row as u32);
+    }
     // Signs of zero and lengths of directions make no difference.
     let rows = [1.0, 0.0, 2.0, -0.0, 0.0, 1.0, 0.0, 0.0];
     let index = index(&rows, 2, Metric::Cosine);
-    assert_eq!((index.places.vertices(), index.places.placed()), (2, 3));
+    assert_eq!((index.places.vectors(), index.places.placed()), (2, 3));
 }
 
 #[test]
