@@ -312,8 +312,8 @@ async fn equal_neighbourhoods_are_near_by_scan_and_by_index() {
     let exact = near(true).await;
     assert_eq!(exact[0].0, "turned/34");
     assert!(exact[0].1.abs() < 1e-6, "{exact:?}");
-    let engine = &place.engine;
-    let warm = engine.warm(&place.table, COLUMN, Metric::Cosine, &Task::default());
+    let (engine, task) = (&place.engine, Task::default());
+    let warm = engine.warm(&place.table, COLUMN, Metric::Cosine, &task);
     warm.await.unwrap();
     assert_eq!(near(false).await[0], exact[0]);
 }
