@@ -1,5 +1,7 @@
 //! What is looked for.
 
+use std::borrow::Cow;
+
 use crate::error::{PatternError, Result};
 use crate::graph::{Graph, Labels};
 
@@ -258,9 +260,17 @@ impl Pattern {
         self.edge_names.as_ref()
     }
 
+    /// The pattern in the numbers of a graph's labels.
+    pub(crate) fn numbered(&self, graph: &Graph) -> Result<Cow<'_, Self>> {
+        match (&self.vertex_names, &self.edge_names) {
+            (None, None) => Ok(Cow::Borrowed(self)),
+            _ => self.translated(graph).map(Cow::Owned),
+        }
+    }
+
     /// The same pattern in the numbers of a graph's labels, without names. A name that the graph
     /// does not know is left out of its set, which may become empty: it then matches nothing.
-    pub(crate) fn translated(&self, graph: &Graph) -> Result<Self> {
+    fn translated(&self, graph: &Graph) -> Result<Self> {
         let mut pattern = self.clone();
         if let Some(names) = pattern.vertex_names.take() {
             let sets = pattern.vertices.iter_mut().map(|v| &mut v.labels);
