@@ -241,6 +241,15 @@ impl Host {
         })
     }
 
+    /// How many vertices have a label that each vertex of a pattern allows: `[pattern vertices]`.
+    ///
+    /// # Errors
+    /// As [`count`](Self::count).
+    pub fn frequencies(&self, pattern: &Pattern) -> Result<Vec<usize>> {
+        let pattern = pattern.numbered(&self.graph)?;
+        Ok(Plan::new(self, &pattern, &[])?.frequency)
+    }
+
     /// What a mapping has of a pattern: for each of its vertices the graph's, in the caller's
     /// numbers, or none. `mismatch` is [`SimilarOptions::mismatch`].
     ///

@@ -33,6 +33,8 @@ pub(super) struct Plan<'a> {
     pub(super) anchors: Vec<Anchor>,
     /// Where the anchors of each vertex of the pattern start: `[vertices + 1]`.
     starts: Vec<usize>,
+    /// The least similarity of an anchor of each vertex of the pattern.
+    least: Vec<f32>,
 }
 
 impl<'a> Plan<'a> {
@@ -43,7 +45,13 @@ impl<'a> Plan<'a> {
             .map(|u| query.ties[u].iter().fold(0, |bits, tie| bits | 1 << tie.to))
             .collect();
         let anchors = numbered(host, vertices, anchors)?;
+        let starts: Vec<usize> = (0..=vertices)
+            .map(|u| anchors.partition_point(|a| (a.pattern as usize) < u))
+            .collect();
+        let similarities = |u: usize| anchors[starts[u]..starts[u + 1]].iter();
+        let least = |u| similarities(u).fold(f32::INFINITY, |least, a| least.min(a.similarity));
         Ok(Self {
+            least: (0..vertices).map(least).collect(),
             impossible: impossible(host, pattern),
             part: parts(&near),
             frequency: query.vertices.iter().map(|v| count(&v.ranges)).collect(),
@@ -51,9 +59,7 @@ impl<'a> Plan<'a> {
             near,
             vertices,
             edges: pattern.edges().len(),
-            starts: (0..=vertices)
-                .map(|u| anchors.partition_point(|a| (a.pattern as usize) < u))
-                .collect(),
+            starts,
             anchors,
             host,
             query,
@@ -143,11 +149,12 @@ impl<'a> Plan<'a> {
         &self.anchors[self.starts[u]..self.starts[u + 1]]
     }
 
-    /// The similarity of two vertices, 0 where no anchor says it.
+    /// By how much an anchor says that two vertices are alike, beyond the least that any says of
+    /// the vertex of the pattern; 0 where none does.
     pub(super) fn similarity(&self, u: usize, v: u32) -> f32 {
         let anchors = self.anchors_of(u);
         let at = anchors.binary_search_by_key(&v, |anchor| anchor.vertex);
-        at.map_or(0.0, |at| anchors[at].similarity)
+        at.map_or(0.0, |at| anchors[at].similarity - self.least[u])
     }
 
     /// Which graph of a union a vertex of the host belongs to.
