@@ -44,9 +44,10 @@ pub struct Encoders {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EncodeRequest {
-    /// Name of the encoder.
+    /// Name of the encoder; left out, it is the default one of what the table holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "protein-kmer-v1")]
-    pub encoder: String,
+    pub encoder: Option<String>,
 }
 
 /// What the filling of a feature column did.

@@ -7,12 +7,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema};
 use penstock_types::{FeatureSpec, Kind, columns};
 
-use crate::{DnaKmer, EmbedError, MeshShape, ProteinKmer};
+use crate::{DnaKmer, EmbedError, Graph, GraphSage, MeshShape, ProteinKmer};
 
 /// Turns records into vectors.
 ///
-/// A vector depends on its record alone: not on the other rows of the batch, nor on the number of
-/// threads. It is finite, or it is null. A descriptor's has norm 1 and the same bits on every
+/// A vector depends on its record alone, or on the graph that its vertex is in: not on the other
+/// rows of the batch, nor on the number of threads. It is finite, or it is null. A descriptor's has norm 1 and the same bits on every
 /// device.
 pub trait Encoder: Send + Sync {
     /// What a vector is, as its column's metadata says it.
@@ -38,8 +38,8 @@ pub trait Encoder: Send + Sync {
     /// blocks until it is done.
     ///
     /// # Errors
-    /// A column is missing or has another type than the contract, a mesh contradicts itself, or
-    /// the tensor library failed.
+    /// A column is missing or has another type than the contract, a mesh contradicts itself, the
+    /// encoder reads graphs ([`Self::vertices`]), or the tensor library failed.
     fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError>;
 
     /// The probability of contact between every two residues of each row, `[residues, residues]`
@@ -54,13 +54,31 @@ pub trait Encoder: Send + Sync {
             reason: "the ESM-2 checkpoints with a contact head do",
         })
     }
+
+    /// Vectors of the vertices of one graph, `[vertices, dim]`, row after row, in single precision
+    /// whatever the column stores. Of encoders whose kind is [`Kind::Graph`], and of no others.
+    ///
+    /// `graph` has both directions of every edge: a directed graph is read as if its edges had
+    /// none, each pair of vertices once. `labels` has one entry for each vertex; `None` is any
+    /// label, such as a wildcard of a pattern, whose label features are zero. Runs on the calling
+    /// thread and on rayon's. A trained model may give what is not finite; a column then has null.
+    ///
+    /// # Errors
+    /// The encoder reads records; there are not as many labels as vertices; the tensor library
+    /// failed.
+    fn vertices(&self, _graph: &Graph, _labels: &[Option<&str>]) -> Result<Vec<f32>, EmbedError> {
+        Err(EmbedError::NoVertices {
+            encoder: self.spec().encoder.clone(),
+        })
+    }
 }
 
-static ALL: LazyLock<[Arc<dyn Encoder>; 3]> = LazyLock::new(|| {
+static ALL: LazyLock<[Arc<dyn Encoder>; 4]> = LazyLock::new(|| {
     [
         Arc::new(ProteinKmer::new()),
         Arc::new(DnaKmer::new()),
         Arc::new(MeshShape::new()),
+        Arc::new(GraphSage::new()),
     ]
 });
 
@@ -77,15 +95,15 @@ pub(crate) fn descriptor(name: &str) -> Option<Arc<dyn Encoder>> {
         .cloned()
 }
 
-/// The encoder that is used for a kind when the user names none; `None` where nothing can be made
-/// of a row alone.
+/// The encoder that is used for a kind when the user names none. That of graphs reads whole graphs,
+/// so a load does not use it.
 #[must_use]
 pub fn default_for(kind: Kind) -> Option<Arc<dyn Encoder>> {
     let at = match kind {
         Kind::Protein => 0,
         Kind::Dna => 1,
         Kind::Mesh => 2,
-        Kind::Graph => return None,
+        Kind::Graph => 3,
     };
     Some(Arc::clone(&ALL[at]))
 }
@@ -94,12 +112,12 @@ pub fn default_for(kind: Kind) -> Option<Arc<dyn Encoder>> {
 /// letters become upper case. `Ok(None)`: there is nothing to encode.
 ///
 /// # Errors
-/// The encoder reads meshes or gives a vector per item, or the tensor library failed.
+/// The encoder reads meshes or graphs, or gives a vector per item, or the tensor library failed.
 pub fn encode_sequence(
     encoder: &dyn Encoder,
     sequence: &str,
 ) -> Result<Option<Vec<f32>>, EmbedError> {
-    if encoder.kind() == Kind::Mesh {
+    if matches!(encoder.kind(), Kind::Mesh | Kind::Graph) {
         return Err(EmbedError::NoText {
             kind: encoder.kind(),
         });

@@ -114,6 +114,21 @@ pub enum EmbedError {
         /// What would.
         reason: &'static str,
     },
+    /// The encoder has no vectors of vertices.
+    #[error("{encoder} reads records, not graphs")]
+    NoVertices {
+        /// The encoder.
+        encoder: String,
+    },
+    /// The encoder makes nothing of a row alone.
+    #[error(
+        "{encoder} reads whole graphs and gives a vector to each vertex, not to a record alone; \
+         load the graphs without it and fill its column with `penstock encode`"
+    )]
+    ReadsGraphs {
+        /// The encoder.
+        encoder: String,
+    },
     /// The model has no such vectors.
     #[error("{encoder} does not give vectors of the form `{given}`; it has {known}")]
     NoPooling {
@@ -321,6 +336,8 @@ impl EmbedError {
             | Self::NoPrecision { .. }
             | Self::NotPooled { .. }
             | Self::NoContacts { .. }
+            | Self::NoVertices { .. }
+            | Self::ReadsGraphs { .. }
             | Self::NoPooling { .. } => ErrorCode::InvalidArgument,
             Self::Head(fault) => fault.code(),
             Self::TooLong { .. } | Self::TooMuchMemory { .. } | Self::NoRoom { .. } => {

@@ -6,6 +6,7 @@
 
 pub(crate) mod contacts;
 pub(crate) mod kmers;
+pub(crate) mod labelled;
 pub(crate) mod recipe;
 pub(crate) mod surface;
 
@@ -63,6 +64,22 @@ pub enum GraphFault {
         /// How many edges there are.
         edges: usize,
     },
+    /// There is not one label, or none, for each vertex.
+    #[error("{given} labels for {vertices} vertices")]
+    Labels {
+        /// How many were given.
+        given: usize,
+        /// How many vertices there are.
+        vertices: usize,
+    },
+    /// A matrix is not square.
+    #[error("{given} numbers for a matrix of {width} by {width}")]
+    Matrix {
+        /// Numbers that were given.
+        given: usize,
+        /// Rows and columns.
+        width: usize,
+    },
     /// Features do not have as many numbers as the model reads.
     #[error(
         "{given} numbers as features of {vertices} vertices, and the model reads {width} for each"
@@ -75,6 +92,15 @@ pub enum GraphFault {
         /// Numbers that the model reads for each.
         width: usize,
     },
+}
+
+impl GraphFault {
+    pub(crate) const fn one_label_each(given: usize, vertices: usize) -> Result<(), Self> {
+        if given == vertices {
+            return Ok(());
+        }
+        Err(Self::Labels { given, vertices })
+    }
 }
 
 impl Graph {

@@ -18,7 +18,7 @@ use crate::checkpoint::{Checkpoint, CheckpointFault};
 use crate::encoder::Encoder;
 use crate::input::row_keys;
 use crate::model::{self, Model};
-use crate::{EmbedError, Precision, device};
+use crate::{EmbedError, Graph, Precision, device};
 
 /// Bytes of pooled vectors kept to answer for sequences that come again.
 const REMEMBERED: usize = 64 << 20;
@@ -286,6 +286,11 @@ impl Encoder for Learned {
 
     fn contacts(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {
         self.loaded.model.contacts(&self.spec.encoder, batch)
+    }
+
+    fn vertices(&self, graph: &Graph, labels: &[Option<&str>]) -> Result<Vec<f32>, EmbedError> {
+        let model = &self.loaded.model;
+        model.vertices(&self.spec.encoder, graph, labels)
     }
 
     fn encode(&self, batch: &RecordBatch) -> Result<ArrayRef, EmbedError> {

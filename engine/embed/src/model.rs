@@ -27,7 +27,7 @@ use penstock_types::{Kind, Pooling};
 
 use crate::checkpoint::{Checkpoint, CheckpointFault, Family};
 use crate::embedder::Embedder;
-use crate::{EmbedError, Precision};
+use crate::{EmbedError, Graph, Precision};
 
 use meshgraphnet::{MeshGraphNet, MeshGraphNetConfig};
 pub(crate) use sequence::{Limits, Parts};
@@ -66,6 +66,22 @@ pub(crate) trait Model: Send + Sync {
         batch: &RecordBatch,
         pooling: Pooling,
     ) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// Vectors of the vertices of one graph, as [`Encoder::vertices`](crate::Encoder::vertices)
+    /// gives them.
+    ///
+    /// # Errors
+    /// It reads records; there are not as many labels as vertices; the tensor library failed.
+    fn vertices(
+        &self,
+        encoder: &str,
+        _graph: &Graph,
+        _labels: &[Option<&str>],
+    ) -> Result<Vec<f32>, EmbedError> {
+        Err(EmbedError::NoVertices {
+            encoder: encoder.to_owned(),
+        })
+    }
 
     /// The probability of contact between every two residues of each row, as
     /// [`Encoder::contacts`](crate::Encoder::contacts) gives it.
@@ -167,7 +183,10 @@ pub(crate) fn summary(checkpoint: &Checkpoint) -> Result<Summary, CheckpointFaul
             let (dim, about) = graph::summary(checkpoint)?;
             Ok(Summary {
                 dim,
-                pooling: Pooling::Mean,
+                pooling: match family.kind() {
+                    Kind::Graph => Pooling::Whole,
+                    _ => Pooling::Mean,
+                },
                 about,
             })
         }

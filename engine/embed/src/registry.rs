@@ -123,7 +123,12 @@ impl Registry {
         if let Some(encoder) = lock(&self.encoders).get(&key) {
             return Ok(Arc::clone(encoder));
         }
-        if let Some(workers) = &self.options.workers {
+        if let Some(workers) = self
+            .options
+            .workers
+            .as_ref()
+            .filter(|_| !reads_graphs(&folder))
+        {
             if let Err(error) = Checkpoint::open(&folder)
                 && let Some(hub) = self.to_complete(&error, &folder, hub)
             {
@@ -344,6 +349,14 @@ impl Registry {
             known: names.chain(checkpoints).collect::<Vec<_>>().join(", "),
         }
     }
+}
+
+/// Whether a checkpoint's records are whole graphs. Workers are sent rows, so this process runs it.
+fn reads_graphs(folder: &Path) -> bool {
+    Checkpoint::open(folder)
+        .ok()
+        .and_then(|checkpoint| checkpoint.config().family().ok())
+        .is_some_and(|family| family.kind() == Kind::Graph)
 }
 
 /// Whether a file is missing that may be on the hub.

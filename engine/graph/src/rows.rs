@@ -4,10 +4,12 @@
 //! its `id` that with `/` and the vertex's number. What becomes of the graph becomes of its
 //! vertices: replacing it removes those that it no longer has.
 
+mod outline;
 mod points;
 mod read;
 mod write;
 
+pub use outline::{Head, Outline, Outlines, short_hash};
 pub use points::Points;
 pub use read::{Reader, Union};
 pub use write::{Origin, write};

@@ -327,6 +327,13 @@ pub enum Error {
         /// The most there can be.
         max: usize,
     },
+    /// Vectors could not be kept in a temporary file.
+    #[error("vectors could not be kept in a temporary file: {source}")]
+    Spool {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A worker thread ended without an answer.
     #[error("a worker thread failed: {0}")]
     Worker(#[source] tokio::task::JoinError),
@@ -380,7 +387,10 @@ impl Error {
                 _ => ErrorCode::InvalidData,
             },
             Self::Cancelled => ErrorCode::Cancelled,
-            Self::Worker(_) => ErrorCode::Internal,
+            Self::Spool { source } if source.kind() == std::io::ErrorKind::StorageFull => {
+                ErrorCode::StorageFull
+            }
+            Self::Worker(_) | Self::Spool { .. } => ErrorCode::Internal,
         }
     }
 }

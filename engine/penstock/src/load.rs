@@ -111,7 +111,9 @@ impl Engine {
 
     async fn encoders_for(&self, request: &LoadRequest) -> Result<Vec<Arc<dyn Encoder>>, Error> {
         let encoders = match &request.encoders {
+            // What reads whole graphs makes nothing of a batch of rows.
             Encoders::Default => penstock_embed::default_for(request.kind)
+                .filter(|encoder| encoder.kind() != Kind::Graph)
                 .into_iter()
                 .collect(),
             Encoders::None => Vec::new(),
@@ -130,6 +132,11 @@ impl Engine {
                     holds: request.kind,
                     given: encoder.kind(),
                 });
+            }
+            if encoder.kind() == Kind::Graph {
+                return Err(Error::Embed(penstock_embed::EmbedError::ReadsGraphs {
+                    encoder: encoder.spec().encoder.clone(),
+                }));
             }
         }
         Ok(encoders)

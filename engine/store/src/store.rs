@@ -137,6 +137,12 @@ impl Store {
         self.0.local_root.is_some()
     }
 
+    /// The folder for files without names, in which large work is kept until its commit.
+    #[must_use]
+    pub fn temp_dir(&self) -> std::path::PathBuf {
+        self.0.options.temp_dir()
+    }
+
     /// The program's own files.
     #[must_use]
     pub fn objects(&self) -> &Objects {

@@ -18,9 +18,10 @@ pub(super) struct Args {
     /// The table
     table: TableName,
 
-    /// The encoder; `penstock encoders` lists them
+    /// The encoder; `penstock encoders` lists them. Left out, it is the default one of what the
+    /// table holds
     #[arg(long, value_name = "NAME")]
-    encoder: String,
+    encoder: Option<String>,
 }
 
 impl Args {
@@ -28,12 +29,16 @@ impl Args {
         let started = Instant::now();
         let outcome: EncodeOutcome = match context.target(Absent::Fail).await? {
             Target::Local(engine) => {
-                let encoder = engine.encoder(&self.encoder).await?;
-                context.note_weights(engine.registry(), &self.encoder, &*encoder);
+                let name = match self.encoder {
+                    Some(name) => name,
+                    None => engine.default_encoder(&self.table).await?,
+                };
+                let encoder = engine.encoder(&name).await?;
+                context.note_weights(engine.registry(), &name, &*encoder);
                 let task = Task::default();
-                let work = engine.encode(&self.table, &self.encoder, &task);
+                let work = engine.encode(&self.table, &name, &task);
                 let outcome = watch(context.ui, self.table.as_str(), &task, work).await?;
-                wire::encode_outcome(&self.table, &self.encoder, &outcome, started.elapsed())
+                wire::encode_outcome(&self.table, &name, &outcome, started.elapsed())
             }
             Target::Remote(client) => {
                 let request = EncodeRequest {

@@ -131,7 +131,9 @@ pub(super) const DELETE: &str = "Examples:
   penstock delete genomes --where \"parent IS NULL AND id = 'plasmid'\"";
 
 pub(super) const ENCODE: &str = "Examples:
+  penstock encode proteins
   penstock encode proteins --encoder protein-kmer-v1
+  penstock encode interactions --encoder graph-sage-v1
   penstock encode proteins --encoder ./esm2_t6_8M_UR50D
   penstock encode proteins --encoder ./esm2_t6_8M_UR50D:none:f16
   penstock encode proteins --encoder facebook/esm2_t6_8M_UR50D

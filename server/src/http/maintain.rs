@@ -69,20 +69,16 @@ async fn encode(
     Json(request): Json<EncodeRequest>,
 ) -> Result<Response> {
     let table = existing(&state, &table).await?;
-    state
-        .engine()
+    let engine = state.engine();
+    let encoder = match request.encoder {
+        Some(encoder) => encoder,
+        None => engine.default_encoder(&table).await?,
+    };
+    engine
         .registry()
-        .check(&request.encoder)
+        .check(&encoder)
         .map_err(penstock::Error::from)?;
-    begin(
-        &state,
-        &headers,
-        JobRequest::Encode {
-            table,
-            encoder: request.encoder,
-        },
-    )
-    .await
+    begin(&state, &headers, JobRequest::Encode { table, encoder }).await
 }
 
 /// Build an index

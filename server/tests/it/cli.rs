@@ -12,6 +12,7 @@ mod resume;
 mod search;
 mod serve;
 mod tables;
+mod vertices;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -173,7 +173,7 @@ impl Config {
             .ok_or_else(|| CheckpointFault::Config {
                 key: "graph.from",
                 given: from.unwrap_or("missing").to_owned(),
-                expected: "contacts, faces, vertices or kmers",
+                expected: "contacts, faces, vertices, kmers or graph",
             })
     }
 

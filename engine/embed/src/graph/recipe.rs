@@ -1,5 +1,7 @@
 //! How records become graphs, as a model's configuration says it.
 
+use std::collections::HashSet;
+
 use arrow::array::{Array as _, AsArray as _};
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
@@ -8,7 +10,7 @@ use serde::Deserialize;
 
 use super::contacts::{self, Chain};
 use super::surface::{FaceFeature, Mesh, VertexFeature};
-use super::{Featured, kmers};
+use super::{Featured, kmers, labelled};
 use crate::checkpoint::CheckpointFault;
 use crate::input::{Text, TripleLists, Triples, id_of};
 use crate::mesh::surface as triangles;
@@ -36,6 +38,13 @@ pub(crate) enum Recipe {
     Kmers {
         k: usize,
         features: Vec<kmers::Feature>,
+    },
+    /// A graph of a table, as it is: both directions of every edge.
+    Graph {
+        /// The labels of the feature `label`, in the order of training.
+        #[serde(default)]
+        labels: Vec<String>,
+        features: Vec<labelled::Feature>,
     },
 }
 
@@ -83,6 +92,7 @@ impl Recipe {
             "contacts" => Some(Kind::Protein),
             "faces" | "vertices" => Some(Kind::Mesh),
             "kmers" => Some(Kind::Dna),
+            "graph" => Some(Kind::Graph),
             _ => None,
         }
     }
@@ -92,6 +102,7 @@ impl Recipe {
             Self::Contacts { .. } => Kind::Protein,
             Self::Faces { .. } | Self::Vertices { .. } => Kind::Mesh,
             Self::Kmers { .. } => Kind::Dna,
+            Self::Graph { .. } => Kind::Graph,
         }
     }
 
@@ -100,6 +111,7 @@ impl Recipe {
             Self::Contacts { .. } => &[columns::SEQUENCE, columns::CA_XYZ, columns::CA_PRESENT],
             Self::Faces { .. } | Self::Vertices { .. } => &[columns::VERTICES, columns::FACES],
             Self::Kmers { .. } => &[columns::SEQUENCE],
+            Self::Graph { .. } => labelled::COLUMNS,
         }
     }
 
@@ -110,6 +122,9 @@ impl Recipe {
             Self::Faces { features } => features.iter().map(|f| f.width()).sum(),
             Self::Vertices { features } => features.iter().map(|f| f.width()).sum(),
             Self::Kmers { features, .. } => features.iter().map(|f| f.width()).sum(),
+            Self::Graph { labels, features } => {
+                features.iter().map(|f| f.width(labels.len())).sum()
+            }
         }
     }
 
@@ -133,6 +148,25 @@ impl Recipe {
             Self::Kmers { k, .. } if k % 2 == 0 || !(3..=kmers::LONGEST).contains(k) => {
                 wrong("graph.k", k.to_string(), "an odd number from 3 to 31")
             }
+            Self::Graph { labels, features } => {
+                let known: HashSet<&String> = labels.iter().collect();
+                let wanted = features.contains(&labelled::Feature::Label);
+                if known.len() < labels.len() {
+                    wrong("graph.labels", "one twice".into(), "different labels")
+                } else if wanted == labels.is_empty() {
+                    let given = format!("{} labels", labels.len());
+                    wrong("graph.labels", given, "labels where `label` is a feature")
+                } else if features
+                    .iter()
+                    .any(|feature| feature.width(labels.len()) == 0)
+                {
+                    wrong("graph.features", "a width of 0".into(), "a positive width")
+                } else if features.is_empty() {
+                    wrong("graph.features", "empty".into(), "at least one feature")
+                } else {
+                    Ok(())
+                }
+            }
             _ if self.width() == 0 => {
                 wrong("graph.features", "empty".into(), "at least one feature")
             }
@@ -143,7 +177,7 @@ impl Recipe {
     /// Looks at the columns of a batch.
     ///
     /// # Errors
-    /// A column is missing or of another type.
+    /// A column is missing or of another type; the recipe is of whole graphs.
     pub(crate) fn records<'a>(
         &'a self,
         encoder: &str,
@@ -177,6 +211,11 @@ impl Recipe {
                 Columns::Mesh { vertices, faces }
             }
             Self::Kmers { .. } => Columns::Kmers(Text::of(encoder, batch, columns::SEQUENCE)?),
+            Self::Graph { .. } => {
+                return Err(EmbedError::ReadsGraphs {
+                    encoder: encoder.to_owned(),
+                });
+            }
         };
         Ok(Records {
             recipe: self,

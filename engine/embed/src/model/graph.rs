@@ -21,7 +21,7 @@ use conv::{Builder, Conv};
 use crate::checkpoint::{Checkpoint, CheckpointFault, Expected, Weights};
 use crate::error::tensor;
 use crate::graph::recipe::Recipe;
-use crate::graph::{Featured, Graph, GraphFault};
+use crate::graph::{Featured, Graph, GraphFault, labelled};
 use crate::model::Model;
 use crate::ops::{Candle, Dense, Placed, Step, finish};
 use crate::{EmbedError, device};
@@ -244,6 +244,9 @@ impl Model for GraphModel {
     }
 
     fn poolings(&self) -> &'static [Pooling] {
+        if self.kind() == Kind::Graph {
+            return &[Pooling::Whole];
+        }
         &[Pooling::Mean, Pooling::Max, Pooling::None]
     }
 
@@ -257,6 +260,21 @@ impl Model for GraphModel {
 
     fn digest(&self) -> &str {
         &self.digest
+    }
+
+    fn vertices(
+        &self,
+        encoder: &str,
+        graph: &Graph,
+        given: &[Option<&str>],
+    ) -> Result<Vec<f32>, EmbedError> {
+        let Recipe::Graph { labels, features } = &self.recipe else {
+            return Err(EmbedError::NoVertices {
+                encoder: encoder.to_owned(),
+            });
+        };
+        let features = labelled::features(graph, given, (labels, features))?;
+        self.encoder.vertices(graph, features)
     }
 
     fn embed(

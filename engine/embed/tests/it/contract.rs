@@ -1,7 +1,7 @@
 //! What holds for every encoder.
 
 use arrow::array::RecordBatch;
-use penstock_embed::{all, default_for, encode_sequence};
+use penstock_embed::{Graph, all, default_for, encode_sequence};
 use penstock_types::{ErrorCode, FeatureSpec, Kind, columns};
 
 use crate::common::{by_name, encode, meshes, sequences};
@@ -27,6 +27,10 @@ fn digests_are_pinned() {
             "mesh-shape-v1",
             "ffe90d3ad4b189d44d28a14ba187bfa3c2a56ec94d94d937a7c5a9bcf1258bda",
         ),
+        (
+            "graph-sage-v1",
+            "2641b69a66b7d6c7f206cddc553b75e6893a229eed141472beda69bba3290927",
+        ),
     ]
     .map(|(name, digest)| (name.to_owned(), digest.to_owned()));
     assert_eq!(digests, pinned);
@@ -40,21 +44,33 @@ fn specs_fit_the_column_contract() {
             FeatureSpec::of(&field).unwrap().as_ref(),
             Some(encoder.spec())
         );
-        assert_eq!(encoder.spec().dim.get(), 256);
+        let of_graphs = encoder.kind() == Kind::Graph;
+        let dim = if of_graphs { 96 } else { 256 };
+        assert_eq!(encoder.spec().dim.get(), dim);
         let schema = columns::schema(encoder.kind());
         for column in encoder.columns() {
             assert!(schema.field_with_name(column).is_ok(), "{column}");
         }
         // Every encoder takes an empty batch with the contract's own types.
         let empty = RecordBatch::new_empty(schema);
-        assert_eq!(encode(&encoder.spec().encoder, &empty).len(), 0);
+        if of_graphs {
+            let error = encoder.encode(&empty).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidArgument);
+            assert!(error.to_string().contains("whole graphs"), "{error}");
+        } else {
+            assert_eq!(encode(&encoder.spec().encoder, &empty).len(), 0);
+            let graph = Graph::from_edges(1, &[]).unwrap();
+            let error = encoder.vertices(&graph, &[None]).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidArgument);
+            assert!(
+                error.to_string().contains("reads records, not graphs"),
+                "{error}"
+            );
+        }
         assert!(!encoder.describe().is_empty());
     }
     for kind in Kind::ALL {
-        assert_eq!(
-            default_for(kind).map(|encoder| encoder.kind()),
-            (kind != Kind::Graph).then_some(kind)
-        );
+        assert_eq!(default_for(kind).map(|encoder| encoder.kind()), Some(kind));
     }
 }
 
@@ -64,7 +80,7 @@ fn unknown_names_list_the_known_ones() {
     assert_eq!(error.code(), ErrorCode::NotFound);
     let text = error.to_string();
     let listed = "there is no encoder `protein-kmer-v0`; the encoders are protein-kmer-v1, \
-                  dna-kmer-v1, mesh-shape-v1.";
+                  dna-kmer-v1, mesh-shape-v1, graph-sage-v1.";
     assert!(text.starts_with(listed), "{text}");
     assert!(text.contains("PENSTOCK_CHECKPOINTS"), "{text}");
 }
@@ -96,5 +112,7 @@ fn a_typed_query_is_the_same_as_a_row() {
     let query = encode_sequence(&*encoder, "mktay iakqr\nqisfvk").unwrap();
     assert_eq!(query, rows[0]);
     assert_eq!(encode_sequence(&*encoder, " ").unwrap(), None);
-    assert!(encode_sequence(&*default_for(Kind::Mesh).unwrap(), "ACGT").is_err());
+    for kind in [Kind::Mesh, Kind::Graph] {
+        assert!(encode_sequence(&*default_for(kind).unwrap(), "ACGT").is_err());
+    }
 }

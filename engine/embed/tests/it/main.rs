@@ -6,5 +6,7 @@ mod clouds;
 mod common;
 mod contract;
 mod dna;
+mod dominance;
 mod mesh;
+mod planted;
 mod protein;

@@ -76,12 +76,12 @@ pub struct Reader {
     edge_attributes: Vec<Vec<f32>>,
 }
 
-fn column<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b dyn Array> {
+pub(super) fn column<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b dyn Array> {
     let found = batch.column_by_name(name).map(|array| &**array);
     found.ok_or(GraphError::Column { column: name })
 }
 
-fn text<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b StringArray> {
+pub(super) fn text<'b>(batch: &'b RecordBatch, name: &'static str) -> Result<&'b StringArray> {
     column(batch, name)?
         .as_string_opt::<i32>()
         .ok_or(GraphError::Column { column: name })

@@ -68,10 +68,11 @@ pub fn write(
         origin,
         rows,
     };
-    let head = writer.head();
+    let whole = writer.whole();
+    let head = writer.head(&whole);
     let parts = (0..vertices).step_by(BATCH_VERTICES).map(move |first| {
         let last = (first + BATCH_VERTICES).min(vertices);
-        writer.vertices(first as u32..last as u32)
+        writer.vertices(&whole, first as u32..last as u32)
     });
     Ok(std::iter::once(head).chain(parts))
 }
@@ -150,12 +151,8 @@ impl Writer {
         &self.named.graph
     }
 
-    fn hash(&self, payload: &Payload) -> ContentHash {
-        payload.finish()
-    }
-
-    /// The row of the graph itself. Its hash covers the hashes of all vertices.
-    fn head(&self) -> Result<RecordBatch> {
+    /// The hash of the graph: of all that its vertices hold.
+    fn whole(&self) -> ContentHash {
         let graph = self.graph();
         let mut payload = Payload::new(Kind::Graph);
         payload.bytes(columns::DIRECTED, &[u8::from(graph.is_directed())]);
@@ -167,13 +164,19 @@ impl Writer {
         for vertex in 0..graph.vertices() as u32 {
             payload.bytes(columns::VERTEX, self.vertex(vertex).hash.as_bytes());
         }
+        payload.finish()
+    }
+
+    /// The row of the graph itself.
+    fn head(&self, whole: &ContentHash) -> Result<RecordBatch> {
+        let graph = self.graph();
         let mut common = Common::new();
         common.id.append_value(&self.named.id);
         common.name.append_value(&self.named.id);
         common
             .description
             .append_option(self.named.description.as_ref());
-        common.hash.append_value(self.hash(&payload).as_bytes())?;
+        common.hash.append_value(whole.as_bytes())?;
         let mut directed = BooleanBuilder::new();
         directed.append_value(graph.is_directed());
         let count = |count: usize| -> ArrayRef {
@@ -244,7 +247,7 @@ impl Writer {
             payload.bytes(columns::NAME, name.as_bytes());
         }
         Vertex {
-            hash: self.hash(&payload),
+            hash: payload.finish(),
             label,
             neighbours,
             edge_labels,
@@ -254,7 +257,10 @@ impl Writer {
         }
     }
 
-    fn vertices(&self, range: std::ops::Range<u32>) -> Result<RecordBatch> {
+    /// The rows of vertices. Their hashes cover the whole graph: what is made of a neighbourhood,
+    /// such as `dominance` or a feature, has to go when an edge nearby changes, though the row of
+    /// the vertex itself says nothing else than before.
+    fn vertices(&self, whole: &ContentHash, range: std::ops::Range<u32>) -> Result<RecordBatch> {
         let graph = self.graph();
         let mut common = Common::new();
         let mut parent = StringBuilder::new();
@@ -273,7 +279,10 @@ impl Writer {
                 .name
                 .append_option(self.named.names.get(vertex as usize));
             common.description.append_null();
-            common.hash.append_value(row.hash.as_bytes())?;
+            let mut hash = Payload::new(Kind::Graph);
+            hash.bytes(columns::PARENT, whole.as_bytes())
+                .bytes(columns::VERTEX, row.hash.as_bytes());
+            common.hash.append_value(hash.finish().as_bytes())?;
             parent.append_value(&self.named.id);
             number.append_value(i64::from(vertex));
             label.append_value(&row.label);
@@ -321,6 +330,7 @@ impl Writer {
 }
 
 struct Vertex {
+    /// Of this alone.
     hash: ContentHash,
     label: String,
     neighbours: Vec<i32>,

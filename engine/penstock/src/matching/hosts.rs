@@ -66,7 +66,7 @@ impl Hosts {
         }
     }
 
-    fn budget(&self) -> u64 {
+    pub(crate) fn budget(&self) -> u64 {
         self.budget.unwrap_or(BUDGET)
     }
 

@@ -190,3 +190,30 @@ async fn what_cannot_be_embedded_is_refused() {
         problem(response, status, code).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vertices_of_graphs_are_encoded_by_default() {
+    let server = Server::with_proteins().await;
+    let text = "t 3 2\nv 0 1 1\nv 1 3 2\nv 2 1 1\ne 0 1\ne 1 2\n";
+    server.ingest("graphs", "path.graph", text).await;
+    let outcome = server.work("/v1/tables/graphs/encode", &json!({})).await;
+    assert_eq!(outcome["encoder"], "graph-sage-v1");
+    assert_eq!(
+        (&outcome["rows_encoded"], &outcome["rows_empty"]),
+        (&3.into(), &1.into())
+    );
+    let query = json!({"id": "path/0", "k": 2});
+    let found = server.post("/v1/tables/graphs/search", &query).await;
+    let found: Value = found.json().await.unwrap();
+    // Both ends of the path are alike.
+    let mut ids = [0, 1].map(|at| found["hits"][at]["id"].as_str().unwrap());
+    ids.sort_unstable();
+    assert_eq!(ids, ["path/0", "path/2"]);
+    assert!(found["hits"][1]["distance"].as_f64().unwrap().abs() < 1e-6);
+    // The default of proteins is there since the load.
+    let outcome = server.work("/v1/tables/proteins/encode", &json!({})).await;
+    assert_eq!(
+        (&outcome["encoder"], &outcome["rows_encoded"]),
+        (&"protein-kmer-v1".into(), &0.into())
+    );
+}

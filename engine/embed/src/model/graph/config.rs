@@ -284,8 +284,8 @@ impl GraphConfig {
             None => wrong(
                 "graph",
                 "missing".into(),
-                "how records become graphs: {\"from\": \"contacts\", \"faces\", \"vertices\" or \
-                 \"kmers\", \"features\": [..]}",
+                "how records become graphs: {\"from\": \"contacts\", \"faces\", \"vertices\", \
+                 \"kmers\" or \"graph\", \"features\": [..]}",
             ),
         }
     }
@@ -307,6 +307,7 @@ impl GraphConfig {
             Recipe::Faces { .. } => " over faces",
             Recipe::Vertices { .. } => " over vertices",
             Recipe::Kmers { .. } => " over a de Bruijn graph",
+            Recipe::Graph { .. } => " over labelled graphs",
         });
         format!("{name}{over}, {} layers", self.num_layers)
     }

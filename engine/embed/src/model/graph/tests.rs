@@ -1,5 +1,7 @@
 //! Parity with torch_geometric on the golden files of `bench/reference`, and what holds of records.
 
+mod labelled;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
