@@ -11,7 +11,7 @@ use arrow::datatypes::{Float32Type, Int32Type, Int64Type};
 use penstock_embed::Encoder;
 use penstock_graph::motif::Selection;
 use penstock_index::{DISTANCE, ManyRequest, Plan, QUERY, Tier};
-use penstock_pattern::{Allowed, Pattern, SimilarOptions, Stopped};
+use penstock_pattern::{Allowed, MAX_VERTICES, Pattern, PatternError, SimilarOptions, Stopped};
 use penstock_store::{Table, VersionRef};
 use penstock_types::{Kind, Metric, TableName, columns};
 
@@ -157,7 +157,7 @@ pub struct SimilarAnswer {
     pub matches: Vec<SimilarMatch>,
 }
 
-/// The most vertices of a pattern that are anchors is what a pattern has; of rows near each, this.
+/// The most rows near a vertex.
 const MAX_NEIGHBOURS: u64 = penstock_index::MAX_K as u64;
 
 impl Engine {
@@ -196,7 +196,9 @@ impl Engine {
         task.progress.set_stage("searching");
         let searching = Instant::now();
         let vectors = embed(encoder, &pattern).await?;
-        let usable = |u: usize| vectors[u].iter().any(|x| *x != 0.0);
+        let usable = |u: usize| {
+            vectors[u].iter().any(|x| *x != 0.0) && vectors[u].iter().all(|x| x.is_finite())
+        };
         let frequencies = match &whole {
             Some(ready) => Some((ready.host.frequencies(&pattern)?, ready.host.vertices())),
             None => None,
@@ -246,6 +248,14 @@ fn check(table: &Table, request: &SimilarRequest) -> Result<(), Error> {
             table: table.name().clone(),
             holds: table.kind(),
         });
+    }
+    if request.anchors == 0 || request.anchors > MAX_VERTICES {
+        return Err(Error::Pattern(PatternError::Option {
+            option: "anchors",
+            given: request.anchors,
+            min: 1,
+            max: MAX_VERTICES,
+        }));
     }
     for (what, given, max) in [
         ("places in an answer", request.limit, MAX_KEPT as u64),
@@ -380,3 +390,6 @@ fn rows(batch: &arrow::array::RecordBatch, chosen: &[usize]) -> Vec<Near> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
