@@ -13,6 +13,7 @@ mod pull;
 mod read;
 mod search;
 mod shapes;
+mod similar;
 mod upkeep;
 mod vectors;
 
@@ -116,6 +117,40 @@ enum Bench {
         /// Threads of a search in a synthetic graph.
         #[arg(long, default_value_t = 1)]
         threads: usize,
+    },
+    /// Places that resemble a pattern: planted patterns with changes, in HPRD and synthetic graphs,
+    /// beside the same growth from vertices drawn by label alone.
+    Similar {
+        /// HPRD in t/v/e; the corpus's where none is given.
+        path: Option<PathBuf>,
+        /// Vertices of the synthetic graphs.
+        #[arg(long, default_value_t = 1_000_000)]
+        vertices: usize,
+        /// Edges of the synthetic graphs.
+        #[arg(long, default_value_t = 5_000_000)]
+        edges: usize,
+        /// Labels of the synthetic graphs, one graph for each number.
+        #[arg(long, value_delimiter = ',', default_value = "32,1000")]
+        labels: Vec<u32>,
+        /// Patterns of each number of changes.
+        #[arg(long, default_value_t = 100)]
+        patterns: usize,
+        /// Vertices of a pattern whose neighbours are looked for.
+        #[arg(long, default_value_t = 4)]
+        anchors: usize,
+        /// Rows near each of them.
+        #[arg(long, default_value_t = 200)]
+        neighbours: usize,
+        /// Mappings that are followed at a time.
+        #[arg(long, default_value_t = 8)]
+        beam: usize,
+        /// Make an index in memory and search by it.
+        #[arg(long)]
+        hot: bool,
+        /// Where tables are made, and found again by the next run; a temporary folder where left
+        /// out.
+        #[arg(long)]
+        store: Option<PathBuf>,
     },
     /// The index in memory: build, recall@10 and queries per second on clustered vectors.
     Nearest {
@@ -244,6 +279,32 @@ async fn main() -> anyhow::Result<()> {
             patterns,
             threads,
         }),
+        Bench::Similar {
+            path,
+            vertices,
+            edges,
+            labels,
+            patterns,
+            anchors,
+            neighbours,
+            beam,
+            hot,
+            store,
+        } => {
+            similar::run(&similar::Options {
+                published: path.unwrap_or_else(|| corpus("graph/HPRD.graph")),
+                vertices,
+                edges,
+                labels,
+                patterns,
+                anchors,
+                neighbours,
+                beam,
+                hot,
+                store,
+            })
+            .await
+        }
         Bench::Nearest {
             rows,
             dim,

@@ -1,6 +1,6 @@
 //! Exact pattern matching: published queries beside other matchers, and growth.
 
-mod growth;
+pub(crate) mod growth;
 mod peers;
 
 use std::fs::File;

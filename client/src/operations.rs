@@ -8,9 +8,9 @@ use penstock_openapi::{
     EmbedRequest, EncodeRequest, Encoders, GcRequest, GraphRequest, Heads, IndexRequest,
     IngestParams, Job, JobParams, Jobs, MatchAnswer, MatchRequest, MeasureRequest, MotifAnswer,
     MotifRequest, PredictRequest, SearchAnswer, SearchBatchAnswer, SearchBatchRequest,
-    SearchRequest, SetTag, Snapshot, Snapshots, SqlRequest, StructureAnswer, StructureRequest,
-    TableDescription, Tables, Tag, Tags, TrainHeadRequest, VectorIndexes, VerifyRequest, Versions,
-    WarmRequest,
+    SearchRequest, SetTag, SimilarAnswer, SimilarRequest, Snapshot, Snapshots, SqlRequest,
+    StructureAnswer, StructureRequest, TableDescription, Tables, Tag, Tags, TrainHeadRequest,
+    VectorIndexes, VerifyRequest, Versions, WarmRequest,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -74,6 +74,20 @@ impl Client {
         request: &MatchRequest,
     ) -> Result<MatchAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "match"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// Places in the graphs of a table that resemble a pattern.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn find_similar(
+        &self,
+        table: impl AsRef<str>,
+        request: &SimilarRequest,
+    ) -> Result<SimilarAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "match-similar"];
         self.json(Method::POST, &segments, Some(request), None)
             .await
     }

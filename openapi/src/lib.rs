@@ -14,6 +14,7 @@ pub mod motif;
 pub mod problem;
 pub mod search;
 pub mod service;
+pub mod similar;
 pub mod snapshot;
 pub mod sql;
 pub mod table;
@@ -47,6 +48,7 @@ pub use motif::{MotifAnswer, MotifHit, MotifRequest};
 pub use problem::{PROBLEM_JSON, Problem, TYPE_PREFIX};
 pub use search::{FileSearch, Hit, Rerank, SearchAnswer, SearchPlan, SearchRequest};
 pub use service::{Service, Status};
+pub use similar::{SimilarAnswer, SimilarMatch, SimilarRequest};
 pub use snapshot::{CreateSnapshot, Snapshot, SnapshotArray, SnapshotSummary, Snapshots};
 pub use sql::{Row, Rows, SqlRequest};
 pub use table::{

@@ -5,6 +5,7 @@ mod head;
 mod indexes;
 mod motif;
 mod search;
+mod similar;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub use head::{head, head_options, head_options_of};
 pub use indexes::{vector_indexes, warm_outcome};
 pub use motif::{motif_answer, motif_request};
 pub use search::{SearchFault, search_answer, search_input, search_request};
+pub use similar::{SimilarFault, similar_answer, similar_request};
 
 /// A moment, in RFC 3339.
 #[must_use]
@@ -311,22 +313,27 @@ pub fn duplicates(
     }
 }
 
-/// Where a pattern occurs.
-#[must_use]
-pub fn match_answer(answer: &penstock::MatchAnswer) -> wire::MatchAnswer {
+/// Why a search ended early, in a word.
+fn stopped(stopped: penstock::pattern::Stopped) -> String {
     use penstock::pattern::Stopped;
 
-    let stopped = answer.stopped.map(|stopped| match stopped {
+    let word = match stopped {
         Stopped::Limit => "limit",
         Stopped::Deadline => "deadline",
         Stopped::Cancelled => "cancelled",
-    });
+    };
+    word.to_owned()
+}
+
+/// Where a pattern occurs.
+#[must_use]
+pub fn match_answer(answer: &penstock::MatchAnswer) -> wire::MatchAnswer {
     wire::MatchAnswer {
         table: answer.table.to_string(),
         version: answer.version,
         count: answer.count,
         complete: answer.complete,
-        stopped: stopped.map(str::to_owned),
+        stopped: answer.stopped.map(stopped),
         graphs: answer.graphs,
         graphs_searched: answer.graphs_searched,
         candidates: answer.candidates,

@@ -29,13 +29,13 @@ pub(super) fn run(edges: &[usize], patterns: usize, threads: usize) -> Result<()
     for &edges in edges {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let clock = Instant::now();
-        let graph = synthetic(&mut random, edges)?;
+        let graph = synthetic(&mut random, edges / DENSITY, edges, LABELS)?;
         let build = clock.elapsed().as_secs_f64();
         let wanted: Vec<Vec<Pattern>> = SIZES
             .iter()
             .map(|&size| {
                 (0..patterns)
-                    .map(|_| sample(&mut random, &graph, size))
+                    .map(|_| Ok(sample(&mut random, &graph, size)?.0))
                     .collect()
             })
             .collect::<Result<_>>()?;
@@ -141,14 +141,19 @@ fn search(
 }
 
 /// Ends are drawn with weights that fall as a power of the rank, so degrees do too.
-fn synthetic(random: &mut ChaCha8Rng, edges: usize) -> Result<Graph> {
-    let vertices = (edges / DENSITY).max(2);
+pub(crate) fn synthetic(
+    random: &mut ChaCha8Rng,
+    vertices: usize,
+    edges: usize,
+    labels: usize,
+) -> Result<Graph> {
+    let vertices = vertices.max(2);
     let mut builder = GraphBuilder {
         loops: Loops::Drop,
         parallel: Parallel::Collapse,
         ..GraphBuilder::default()
     };
-    let weights: Vec<f64> = (1..=LABELS).map(|rank| 1.0 / rank as f64).collect();
+    let weights: Vec<f64> = (1..=labels).map(|rank| 1.0 / rank as f64).collect();
     let total: f64 = weights.iter().sum();
     for _ in 0..vertices {
         let mut draw = random.random_range(0.0..total);
@@ -156,7 +161,7 @@ fn synthetic(random: &mut ChaCha8Rng, edges: usize) -> Result<Graph> {
             draw -= w;
             draw < 0.0
         });
-        builder.vertex(label.unwrap_or(LABELS - 1) as u32);
+        builder.vertex(label.unwrap_or(labels - 1) as u32);
     }
     // Numbers say nothing about ranks.
     let mut number: Vec<u32> = (0..vertices as u32).collect();
@@ -174,8 +179,13 @@ fn synthetic(random: &mut ChaCha8Rng, edges: usize) -> Result<Graph> {
     Ok(builder.build()?)
 }
 
-/// A connected part of the graph, grown by random edges, with all edges among its vertices.
-fn sample(random: &mut ChaCha8Rng, graph: &Graph, size: usize) -> Result<Pattern> {
+/// A connected part of the graph, grown by random edges, with all edges among its vertices;
+/// and those vertices.
+pub(crate) fn sample(
+    random: &mut ChaCha8Rng,
+    graph: &Graph,
+    size: usize,
+) -> Result<(Pattern, Vec<u32>)> {
     loop {
         let mut picked = vec![random.random_range(0..graph.vertices() as u32)];
         for _ in 0..100 * size {
@@ -211,6 +221,7 @@ fn sample(random: &mut ChaCha8Rng, graph: &Graph, size: usize) -> Result<Pattern
                 }
             }
         }
-        return Ok(Pattern::new(false, vertices.collect(), edges)?);
+        let pattern = Pattern::new(false, vertices.collect(), edges)?;
+        return Ok((pattern, picked));
     }
 }

@@ -139,6 +139,34 @@ pub enum PatternError {
         /// The most there can be.
         max: usize,
     },
+    /// An option of a search that is a share, out of bounds.
+    #[error("option `{option}` is {given}; it must be {expected}")]
+    Share {
+        /// The option.
+        option: &'static str,
+        /// What was asked for.
+        given: f64,
+        /// What it may be, in words.
+        expected: &'static str,
+    },
+    /// An anchor, or an image, that is not there.
+    #[error("{what} {vertex} is not one of the {vertices} there are")]
+    NoVertex {
+        /// A vertex of the pattern, or of the graph.
+        what: &'static str,
+        /// The vertex.
+        vertex: u32,
+        /// Vertices there are.
+        vertices: usize,
+    },
+    /// A mapping that is not as long as the pattern, or takes a vertex twice.
+    #[error(
+        "a mapping has an entry for each of the pattern's {vertices} vertices, no vertex twice"
+    )]
+    Mapping {
+        /// Vertices of the pattern.
+        vertices: usize,
+    },
     /// The threads of a search could not be started.
     #[error("the threads of a search could not be started")]
     Threads(#[source] rayon::ThreadPoolBuildError),

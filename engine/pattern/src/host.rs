@@ -2,7 +2,7 @@
 
 mod renumber;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use crate::dominance::{DominanceRecipe, Rows};
 use crate::error::Result;
@@ -30,6 +30,8 @@ pub struct Host {
     pub(crate) graph: Graph,
     /// The caller's number of each vertex.
     pub(crate) outer: Vec<u32>,
+    /// The inverse, made when it is first asked for.
+    inner: OnceLock<Vec<u32>>,
     /// The labels that occur, ascending.
     pub(crate) classes: Vec<u32>,
     /// First vertex of each label, and the end of the last.
@@ -97,13 +99,13 @@ impl Host {
         self.graph.graph_of(vertex)
     }
 
-    /// Bytes held: the graph's, 12 per vertex (20 if directed, 4 more for a union), the
-    /// rows, and 12 per
-    /// vertex for each scratch space that a search has left behind, of which there are at most 8.
+    /// Bytes held: the graph's, 12 per vertex (20 if directed, 4 more for a union, 4 more once
+    /// similar places were looked for), the rows, and 12 per vertex for each scratch space that a search has left behind, of which there are at most 8.
     pub fn bytes(&self) -> usize {
         let spaces = self.spaces.lock().unwrap_or_else(|e| e.into_inner());
         self.graph.bytes()
             + 4 * (self.outer.len() + self.graph_of.len() + 2 * self.classes.len())
+            + 4 * self.inner.get().map_or(0, Vec::len)
             + 8 * (self.signatures[0].len() + self.signatures[1].len())
             + self
                 .rows
@@ -116,6 +118,17 @@ impl Host {
     pub(crate) fn class(&self, label: u32) -> Option<(u32, u32)> {
         let class = self.classes.binary_search(&label).ok()?;
         Some((self.class_starts[class], self.class_starts[class + 1]))
+    }
+
+    /// The number here of each of the caller's vertices.
+    pub(crate) fn inner(&self) -> &[u32] {
+        self.inner.get_or_init(|| {
+            let mut inner = vec![0; self.outer.len()];
+            for (here, &theirs) in self.outer.iter().enumerate() {
+                inner[theirs as usize] = here as u32;
+            }
+            inner
+        })
     }
 
     pub(crate) fn borrow_space(&self) -> Space {

@@ -1,5 +1,7 @@
 //! What is looked for.
 
+use std::borrow::Cow;
+
 use crate::error::{PatternError, Result};
 use crate::graph::{Graph, Labels};
 
@@ -206,6 +208,58 @@ impl Pattern {
         Ok(pattern.named(graph.vertex_names().cloned(), graph.edge_names().cloned()))
     }
 
+    /// The pattern that some vertices of a graph are, with the edges among them: as [`of`](Self::of)
+    /// that part alone. Vertices of the pattern are in the order given; one that is given again
+    /// counts once.
+    ///
+    /// # Errors
+    /// A vertex that is not there; none, or more than [`MAX_VERTICES`].
+    pub fn part(graph: &Graph, vertices: &[u32]) -> Result<Self> {
+        let mut picked: Vec<u32> = Vec::new();
+        for &vertex in vertices {
+            if vertex as usize >= graph.vertices() {
+                return Err(PatternError::NoVertex {
+                    what: "vertex",
+                    vertex,
+                    vertices: graph.vertices(),
+                });
+            }
+            if !picked.contains(&vertex) {
+                picked.push(vertex);
+            }
+            if picked.len() > MAX_VERTICES {
+                break; // refused below
+            }
+        }
+        let mut edges = Vec::new();
+        for (from, &a) in picked.iter().enumerate() {
+            for (to, &b) in picked.iter().enumerate() {
+                let wanted = if graph.is_directed() {
+                    a != b
+                } else {
+                    from < to
+                };
+                if let Some(edge) = graph.edge(a, b).filter(|_| wanted) {
+                    edges.push(PatternEdge {
+                        from: from as u32,
+                        to: to as u32,
+                        labels: match graph.has_edge_labels() {
+                            true => Allowed::one(edge.label),
+                            false => Allowed::Any,
+                        },
+                        near: Vec::new(),
+                    });
+                }
+            }
+        }
+        let vertices = picked.iter().map(|&vertex| PatternVertex {
+            labels: Allowed::one(graph.labels()[vertex as usize]),
+            near: Vec::new(),
+        });
+        let pattern = Self::new(graph.is_directed(), vertices.collect(), edges)?;
+        Ok(pattern.named(graph.vertex_names().cloned(), graph.edge_names().cloned()))
+    }
+
     /// Gives names to the labels' numbers. A search translates them to the graph's numbers; a
     /// name that the graph does not know matches nothing.
     pub fn named(mut self, vertices: Option<Labels>, edges: Option<Labels>) -> Self {
@@ -258,9 +312,17 @@ impl Pattern {
         self.edge_names.as_ref()
     }
 
+    /// The pattern in the numbers of a graph's labels.
+    pub(crate) fn numbered(&self, graph: &Graph) -> Result<Cow<'_, Self>> {
+        match (&self.vertex_names, &self.edge_names) {
+            (None, None) => Ok(Cow::Borrowed(self)),
+            _ => self.translated(graph).map(Cow::Owned),
+        }
+    }
+
     /// The same pattern in the numbers of a graph's labels, without names. A name that the graph
     /// does not know is left out of its set, which may become empty: it then matches nothing.
-    pub(crate) fn translated(&self, graph: &Graph) -> Result<Self> {
+    fn translated(&self, graph: &Graph) -> Result<Self> {
         let mut pattern = self.clone();
         if let Some(names) = pattern.vertex_names.take() {
             let sets = pattern.vertices.iter_mut().map(|v| &mut v.labels);

@@ -5,7 +5,7 @@ mod enumerate;
 mod intersect;
 mod local;
 mod order;
-mod query;
+pub(crate) mod query;
 mod sink;
 mod space;
 
@@ -19,7 +19,7 @@ use crate::pattern::Pattern;
 pub(crate) use space::Space;
 
 /// Threads that a search may use.
-const MAX_THREADS: usize = 1024;
+pub(crate) const MAX_THREADS: usize = 1024;
 
 /// How a search goes.
 #[derive(Clone, Copy)]
@@ -200,15 +200,8 @@ impl Host {
             }
         }
         let start = Instant::now();
-        let translated;
-        let named = pattern.vertex_names().is_some() || pattern.edge_names().is_some();
-        let pattern = if named {
-            translated = pattern.translated(&self.graph)?;
-            &translated
-        } else {
-            pattern
-        };
-        let query = query::Query::new(self, pattern, options.induced)?;
+        let pattern = pattern.numbered(&self.graph)?;
+        let query = query::Query::new(self, &pattern, options.induced)?;
         let sink = sink::Sink::new(options, visitor);
         let total = drive::run(&query, &sink, options.threads, options.block)?;
         let (count, stopped) = sink.finish();

@@ -84,6 +84,20 @@ pub enum Error {
         /// The table.
         table: TableName,
     },
+    /// The table of graphs has no vectors of its vertices.
+    #[error(
+        "table `{table}` has no vectors of its vertices; `penstock encode {table} --encoder \
+         graph-sage-v1` makes them"
+    )]
+    NoVertexVectors {
+        /// The table.
+        table: TableName,
+    },
+    /// Nothing of a pattern is known, so it resembles everything.
+    #[error(
+        "no vertex of the pattern has a label or a neighbour, so that no vector can be made of it"
+    )]
+    NoAnchor,
     /// A metric was given for an index that compares no vectors.
     #[error("an index of {kind} has no metric")]
     IndexMetric {
@@ -342,6 +356,8 @@ impl Error {
             | Self::NoGraphs { .. }
             | Self::KindMismatch { .. }
             | Self::NoFeatures { .. }
+            | Self::NoVertexVectors { .. }
+            | Self::NoAnchor
             | Self::AmbiguousColumn { .. }
             | Self::Dimension { .. }
             | Self::NoVector { .. }

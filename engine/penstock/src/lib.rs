@@ -32,7 +32,10 @@ pub use hot::WarmOutcome;
 pub use indexes::VectorIndex;
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, IndexType, MaintenanceAction, UnknownIndexType};
-pub use matching::{MAX_KEPT, MatchAnswer, MatchRequest, Occurrence};
+pub use matching::{
+    MAX_KEPT, MatchAnswer, MatchRequest, Occurrence, SimilarAnswer, SimilarMatch, SimilarPattern,
+    SimilarRequest,
+};
 pub use motif::{MotifPart, StructureAnswer, StructureMatch, StructureRequest};
 pub use parts::item_name;
 pub use search::{

@@ -1,13 +1,14 @@
-//! Exact patterns in tables of graphs.
+//! Patterns in tables of graphs: exact here, similar places in their own file.
 
 mod hosts;
 mod sieve;
+mod similar;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use penstock_graph::rows::Reader;
+use penstock_graph::rows::{Reader, Union};
 use penstock_pattern::{Allowed, Host, Labels, MatchOptions, Pattern, Stopped};
 use penstock_store::{Scan, Table, VersionRef};
 use penstock_types::{Kind, TableName, columns};
@@ -16,6 +17,7 @@ use crate::{Engine, Error, Task};
 
 pub(crate) use hosts::Hosts;
 use hosts::Ready;
+pub use similar::{SimilarAnswer, SimilarMatch, SimilarPattern, SimilarRequest};
 
 /// What to look for, and where.
 #[derive(Debug, Clone)]
@@ -261,24 +263,41 @@ fn threads(host: &Host) -> usize {
 }
 
 impl Ready {
+    /// The graph that a vertex is in, from 0, and its number there.
+    fn place(&self, vertex: u32) -> (usize, u32) {
+        let after = self.starts.partition_point(|start| *start <= vertex);
+        let graph = after.saturating_sub(1);
+        (graph, vertex - self.starts.get(graph).copied().unwrap_or(0))
+    }
+
     fn occurrence(&self, vertices: &[u32]) -> Occurrence {
-        let place = |vertex: u32| {
-            let graph = self
-                .starts
-                .partition_point(|start| *start <= vertex)
-                .saturating_sub(1);
-            (graph, vertex - self.starts.get(graph).copied().unwrap_or(0))
-        };
-        let graph = vertices.first().map_or(0, |vertex| place(*vertex).0);
+        let graph = vertices.first().map_or(0, |vertex| self.place(*vertex).0);
         Occurrence {
             graph: self.ids.get(graph).cloned().unwrap_or_default(),
-            vertices: vertices.iter().map(|vertex| place(*vertex).1).collect(),
+            vertices: vertices
+                .iter()
+                .map(|vertex| self.place(*vertex).1)
+                .collect(),
         }
     }
 }
 
-/// Reads graphs, by id; all where `None`.
+/// Reads graphs and makes them ready, by id; all where `None`.
 async fn read(table: &Table, ids: Option<&[String]>) -> Result<Ready, Error> {
+    let union = union(table, ids).await?;
+    let made = tokio::task::spawn_blocking(move || {
+        let starts = union.graph.starts().to_vec();
+        Ok::<_, Error>(Ready {
+            host: Host::new(union.graph)?,
+            starts,
+            ids: union.ids,
+        })
+    });
+    made.await.map_err(Error::Worker)?
+}
+
+/// Reads graphs, by id; all where `None`.
+async fn union(table: &Table, ids: Option<&[String]>) -> Result<Union, Error> {
     use futures::TryStreamExt;
 
     let mut reader = Reader::default();
@@ -311,14 +330,6 @@ async fn read(table: &Table, ids: Option<&[String]>) -> Result<Ready, Error> {
             reader.push(&batch)?;
         }
     }
-    let made = tokio::task::spawn_blocking(move || {
-        let union = reader.finish()?;
-        let starts = union.graph.starts().to_vec();
-        Ok::<_, Error>(Ready {
-            host: Host::new(union.graph)?,
-            starts,
-            ids: union.ids,
-        })
-    });
+    let made = tokio::task::spawn_blocking(move || Ok::<_, Error>(reader.finish()?));
     made.await.map_err(Error::Worker)?
 }

@@ -224,7 +224,7 @@ fn search(
 }
 
 /// One graph of a table, with positions.
-async fn one(table: &Table, id: &str) -> Result<Named, Error> {
+pub(crate) async fn one(table: &Table, id: &str) -> Result<Named, Error> {
     let quoted = id.replace('\'', "''");
     let scan = Scan {
         filter: Some(format!(

@@ -17,7 +17,7 @@ use penstock_types::{Kind, Metric, TableName, columns};
 
 use crate::{Engine, Error, Task};
 pub use after::{GroupBy, Rerank};
-pub(crate) use input::feature_column;
+pub(crate) use input::{column_encoder, feature_column};
 pub use score::{RerankBy, UnknownRerank};
 
 /// What to search with.
@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// Reads what was measured of a column's indexes, for the choice of the effort.
-    async fn recall_of(&self, table: &TableName, column: &str) -> Result<(), Error> {
+    pub(crate) async fn recall_of(&self, table: &TableName, column: &str) -> Result<(), Error> {
         let recalls = self.searcher().recalls();
         for tier in [Tier::Hot, Tier::Cold] {
             recalls

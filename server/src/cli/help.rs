@@ -93,6 +93,8 @@ pub(super) const MATCH: &str = "Examples:
   penstock ingest hprd HPRD.graph
   penstock match hprd --pattern query.graph --count
   penstock match contacts --pattern triad.json --limit 100 --deadline 10 --json
+  penstock match hprd --pattern query.graph --similar
+  penstock match contacts --of 1A8O --residues A:158,161-163 --similar --min-score 0.8
 
 A pattern in JSON; a label may be a name, a list of names or \"*\":
   {\"vertices\": [{\"label\": \"HIS\"}, {\"label\": [\"ASP\", \"GLU\"]}, {\"label\": \"SER\"}],

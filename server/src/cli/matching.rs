@@ -1,3 +1,5 @@
+mod similar;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,11 +22,12 @@ use crate::wire;
 /// Matches shown; `--json` has all that were kept.
 const SHOWN: usize = 20;
 
-/// Find a pattern, exactly, in the graphs of a table
+/// Find a pattern in the graphs of a table, exactly or the places that resemble it
 ///
 /// Every occurrence is found, none is missed; where a limit or a deadline ended the search first,
 /// the answer says so. The pattern is a file: JSON (labels, wildcards, tolerances), t/v/e or
-/// GraphML.
+/// GraphML. With --similar places are ranked by how much of the pattern they have; the table then
+/// needs vectors of its vertices (`penstock encode TABLE`).
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::MATCH)]
 pub(super) struct Args {
@@ -68,7 +71,7 @@ pub(super) struct Args {
     #[arg(long)]
     induced: bool,
 
-    /// Stop when so many matches were found
+    /// Stop when so many matches were found; with --similar or --of, the best so many (20, 100)
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 
@@ -91,10 +94,16 @@ pub(super) struct Args {
     /// Version, by number or tag
     #[arg(long, value_name = "VERSION", default_value = "latest")]
     at: VersionRef,
+
+    #[command(flatten)]
+    similar: similar::Options,
 }
 
 impl Args {
     pub(super) async fn run(self, context: &Context<'_>) -> Result<(), CliError> {
+        if self.similar.similar {
+            return self.resembling(context).await;
+        }
         let Some(path) = &self.pattern else {
             return self.structure(context).await;
         };

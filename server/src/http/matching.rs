@@ -1,4 +1,4 @@
-//! Exact patterns in graphs.
+//! Patterns in graphs, exact and similar.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use penstock::pattern::format::json;
 use penstock::store::VersionRef;
 use penstock::{MatchRequest as Ask, MotifPart, StructureRequest as AskStructure, Task};
 use penstock_openapi::{
-    GraphOutcome, GraphRequest, Job, MatchAnswer, MatchRequest, StructureAnswer, StructureRequest,
+    GraphOutcome, GraphRequest, Job, MatchAnswer, MatchRequest, SimilarAnswer, SimilarRequest,
+    StructureAnswer, StructureRequest,
 };
 use penstock_types::TableName;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,6 +29,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
         .routes(routes!(find))
+        .routes(routes!(find_similar))
         .routes(routes!(find_structure))
         .routes(routes!(make))
 }
@@ -69,6 +71,32 @@ async fn find(
     let _stop = task.cancel.clone().drop_guard();
     let answer = state.engine().match_pattern(ask, &task).await?;
     Ok(axum::Json(wire::match_answer(&answer)))
+}
+
+/// Find places in graphs that resemble a pattern
+///
+/// The rows whose vectors are nearest to those of some vertices of the pattern are where places
+/// grow from; each is scored by what it has of the pattern, 1 where that is all, and the best are
+/// answered. Ranked approximately: there may be better places that no row leads to. The table needs
+/// vectors of its vertices, as `graph-sage-v1` makes them.
+///
+///     curl -H 'Content-Type: application/json' -d '{"graph": "1A8O", "residues": "A:158,161-163", "limit": 5}' http://127.0.0.1:7370/v1/tables/contacts/match-similar
+#[utoipa::path(post, path = "/v1/tables/{table}/match-similar", tag = "search",
+    params(("table" = String, Path, description = "Name of a table of graphs")),
+    request_body = SimilarRequest,
+    responses((status = 200, description = "What resembles it", body = SimilarAnswer))
+)]
+async fn find_similar(
+    Extract(state): Extract<State>,
+    Path(table): Path<String>,
+    Json(request): Json<SimilarRequest>,
+) -> Result<axum::Json<SimilarAnswer>> {
+    let mut ask = wire::similar_request(named("table", &table)?, request).map_err(ApiError::bad)?;
+    ask.deadline = Some(ask.deadline.unwrap_or(LONGEST).min(LONGEST));
+    let task = Task::default();
+    let _stop = task.cancel.clone().drop_guard();
+    let answer = state.engine().match_similar(ask, &task).await?;
+    Ok(axum::Json(wire::similar_answer(&answer)))
 }
 
 /// Find where a part of a structure recurs

@@ -11,6 +11,7 @@ mod pin;
 mod resume;
 mod search;
 mod serve;
+mod similar;
 mod tables;
 mod vertices;
 

@@ -13,6 +13,7 @@ mod path;
 mod rerank;
 mod search;
 mod server;
+mod similar;
 mod warm;
 
 use std::path::{Path, PathBuf};

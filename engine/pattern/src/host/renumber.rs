@@ -1,6 +1,6 @@
 //! Vertices in the order of their labels.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rayon::prelude::*;
 
@@ -51,6 +51,7 @@ pub(super) fn host(mut graph: Graph) -> Host {
     Host {
         graph,
         outer,
+        inner: OnceLock::new(),
         classes,
         class_starts,
         signatures,

@@ -7,20 +7,20 @@ use crate::pattern::{Allowed, Near, Pattern};
 
 /// What an edge of the graph must be.
 #[derive(Debug)]
-pub(super) struct EdgeTest<'a> {
+pub(crate) struct EdgeTest<'a> {
     /// Labels that have to be looked at.
     labels: Option<&'a Allowed>,
     near: Vec<(&'a [f32], &'a Near)>,
 }
 
 impl EdgeTest<'_> {
-    pub(super) fn is_trivial(&self) -> bool {
+    pub(crate) fn is_trivial(&self) -> bool {
         self.labels.is_none() && self.near.is_empty()
     }
 
     /// Whether the arc at a place of a list passes.
     #[inline]
-    pub(super) fn holds(&self, host: &Host, lists: &Adjacency, at: usize) -> bool {
+    pub(crate) fn holds(&self, host: &Host, lists: &Adjacency, at: usize) -> bool {
         if self.is_trivial() {
             return true;
         }
@@ -36,44 +36,44 @@ impl EdgeTest<'_> {
 
 /// What a vertex of the graph must be, by itself and its neighbours' labels.
 #[derive(Debug)]
-pub(super) struct VertexTest<'a> {
+pub(crate) struct VertexTest<'a> {
     /// The vertices of its labels: ranges, ascending.
-    pub(super) ranges: Vec<(u32, u32)>,
+    pub(crate) ranges: Vec<(u32, u32)>,
     /// Outgoing and incoming edges at least.
-    pub(super) degrees: [usize; 2],
+    pub(crate) degrees: [usize; 2],
     /// Labels of neighbours at least, as in `Host::signatures`.
-    pub(super) signatures: [u64; 2],
+    pub(crate) signatures: [u64; 2],
     /// Neighbours within a range at least.
-    pub(super) counts: [Vec<(u32, u32, usize)>; 2],
-    pub(super) near: Vec<(&'a [f32], &'a Near)>,
+    pub(crate) counts: [Vec<(u32, u32, usize)>; 2],
+    pub(crate) near: Vec<(&'a [f32], &'a Near)>,
     /// The dominance row, if the host has rows.
-    pub(super) row: Option<Vec<u16>>,
+    pub(crate) row: Option<Vec<u16>>,
 }
 
 /// How two vertices of the pattern hang together, seen from the first.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tie {
-    pub(super) to: usize,
+pub(crate) struct Tie {
+    pub(crate) to: usize,
     /// The edge that leads there; any edge, if undirected.
-    pub(super) forth: Option<usize>,
+    pub(crate) forth: Option<usize>,
     /// The edge that comes back, if directed.
-    pub(super) back: Option<usize>,
+    pub(crate) back: Option<usize>,
 }
 
 /// A pattern in the terms of a host.
 #[derive(Debug)]
-pub(super) struct Query<'a> {
-    pub(super) host: &'a Host,
-    pub(super) induced: bool,
-    pub(super) vertices: Vec<VertexTest<'a>>,
-    pub(super) edges: Vec<EdgeTest<'a>>,
-    pub(super) ties: Vec<Vec<Tie>>,
+pub(crate) struct Query<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) induced: bool,
+    pub(crate) vertices: Vec<VertexTest<'a>>,
+    pub(crate) edges: Vec<EdgeTest<'a>>,
+    pub(crate) ties: Vec<Vec<Tie>>,
     /// Whether some vertex or edge allows nothing that the host has.
-    pub(super) hopeless: bool,
+    pub(crate) hopeless: bool,
 }
 
 impl<'a> Query<'a> {
-    pub(super) fn new(host: &'a Host, pattern: &'a Pattern, induced: bool) -> Result<Self> {
+    pub(crate) fn new(host: &'a Host, pattern: &'a Pattern, induced: bool) -> Result<Self> {
         let graph = &host.graph;
         if pattern.is_directed() != graph.directed {
             let word = |directed| if directed { "directed" } else { "undirected" };
@@ -130,7 +130,7 @@ impl<'a> Query<'a> {
 
     /// The lists of the host that outgoing or incoming edges are in.
     #[inline]
-    pub(super) fn lists(&self, way: usize) -> &'a Adjacency {
+    pub(crate) fn lists(&self, way: usize) -> &'a Adjacency {
         match (way, &self.host.graph.into) {
             (1, Some(into)) => into,
             _ => &self.host.graph.out,
@@ -138,7 +138,7 @@ impl<'a> Query<'a> {
     }
 
     /// Whether the two may be mapped to the same vertex, as far as labels tell.
-    pub(super) fn overlap(&self, u: usize, w: usize) -> bool {
+    pub(crate) fn overlap(&self, u: usize, w: usize) -> bool {
         let other = &self.vertices[w].ranges;
         self.vertices[u]
             .ranges

@@ -7,3 +7,4 @@ mod corpus;
 mod formats;
 mod isomorphism;
 mod random;
+mod similar;

@@ -15,8 +15,8 @@ use crate::brute;
 
 /// What a random case has.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
-    directed: bool,
+pub(crate) struct Shape {
+    pub(crate) directed: bool,
     edge_labels: bool,
     wildcards: bool,
     tolerances: bool,
@@ -26,7 +26,7 @@ struct Shape {
     graphs: u32,
 }
 
-fn shapes() -> Vec<Shape> {
+pub(crate) fn shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
     for bits in 0..32 {
         for graphs in [1, 4] {
@@ -44,7 +44,7 @@ fn shapes() -> Vec<Shape> {
     shapes
 }
 
-fn graph(random: &mut ChaCha8Rng, shape: Shape) -> Graph {
+pub(crate) fn graph(random: &mut ChaCha8Rng, shape: Shape) -> Graph {
     let each = random.random_range(1..=12) / if shape.graphs > 1 { 2 } else { 1 };
     let labels = random.random_range(1..=3);
     let density = random.random_range(0.1..0.7);
@@ -104,7 +104,7 @@ fn near(random: &mut ChaCha8Rng, shape: Shape, column: &str, value: f32) -> Vec<
     vec![near]
 }
 
-fn pattern(random: &mut ChaCha8Rng, shape: Shape, graph: &Graph) -> Pattern {
+pub(crate) fn pattern(random: &mut ChaCha8Rng, shape: Shape, graph: &Graph) -> Pattern {
     let count = random.random_range(1..=5_usize);
     let density = random.random_range(0.2..0.9);
     let picked: Vec<u32> = if shape.sampled && graph.vertices() > 0 {

@@ -113,9 +113,43 @@ impl Hosts {
             let left = sieve::graphs(table, pattern).await?;
             graphs.retain(|(id, _)| left.contains(id));
         }
+        let searched = graphs.len() as u64;
+        Ok(Plan {
+            graphs: count,
+            searched,
+            shards: self.shards(graphs)?,
+        })
+    }
+
+    /// The whole table where it is in memory, or fits.
+    pub(super) async fn whole(&self, table: &Table) -> Result<Option<Arc<Ready>>, Error> {
+        if let Some(ready) = self.held(table) {
+            return Ok(Some(ready));
+        }
+        let graphs = sizes(table).await?;
+        let total: u64 = graphs.iter().map(|(_, bytes)| bytes).sum();
+        if total > self.budget() {
+            return Ok(None);
+        }
+        Ok(Some(self.ready(table, &Shard::All).await?))
+    }
+
+    /// How to read some graphs of a table that does not fit.
+    pub(super) async fn some(&self, table: &Table, hit: &HashSet<&str>) -> Result<Plan, Error> {
+        let mut graphs = sizes(table).await?;
+        let count = graphs.len() as u64;
+        graphs.retain(|(id, _)| hit.contains(id.as_str()));
+        Ok(Plan {
+            graphs: count,
+            searched: graphs.len() as u64,
+            shards: self.shards(graphs)?,
+        })
+    }
+
+    /// Graphs in lots that fit the memory set aside.
+    fn shards(&self, graphs: Vec<(String, u64)>) -> Result<Vec<Shard>, Error> {
         let mut shards: Vec<Vec<String>> = Vec::new();
         let mut room = 0;
-        let searched = graphs.len() as u64;
         for (id, bytes) in graphs {
             if bytes > self.budget() {
                 return Err(Error::TooMuch {
@@ -133,11 +167,7 @@ impl Hosts {
             }
             room -= bytes;
         }
-        Ok(Plan {
-            graphs: count,
-            searched,
-            shards: shards.into_iter().map(Shard::Some).collect(),
-        })
+        Ok(shards.into_iter().map(Shard::Some).collect())
     }
 
     /// The graphs of a shard, in memory.

@@ -94,7 +94,7 @@ pub(crate) fn feature_column(
 }
 
 /// The encoder that made the column, refused when its constants or weights are others by now.
-async fn column_encoder(
+pub(crate) async fn column_encoder(
     registry: &Arc<Registry>,
     column: &str,
     spec: &FeatureSpec,
