@@ -1,8 +1,7 @@
 //! The index in memory: build, recall and queries per second, beside the libraries that are usual
 //! in Python on the very same vectors; and the same under filters.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,12 +11,12 @@ use penstock_types::Metric;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::embed::REFERENCE;
 use crate::machine::table;
+use crate::peer::{self, Files};
 use crate::vectors::{CENTRES, Clustered, clustered};
 
-const QUERIES: usize = 2_000;
-const K: usize = 10;
+pub(crate) const QUERIES: usize = 2_000;
+pub(crate) const K: usize = 10;
 /// Runs of which the best counts, of each side.
 const RUNS: usize = 5;
 /// Pools tried, ever larger, by each side.
@@ -44,7 +43,7 @@ fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
     Ok((index, clock.elapsed().as_secs_f64()))
 }
 
-fn truth(rows: &[f32], dim: usize, queries: &[f32]) -> Result<Vec<Vec<Hit>>> {
+pub(crate) fn truth(rows: &[f32], dim: usize, queries: &[f32]) -> Result<Vec<Vec<Hit>>> {
     let options = ScanOptions {
         metric: Metric::L2,
         k: K,
@@ -137,18 +136,6 @@ fn line(by: &str, build: f64, ef: usize, recall: f64, one: f64, two: f64) -> Vec
     ]
 }
 
-fn write<const N: usize, T: Copy>(
-    folder: &Path,
-    name: &str,
-    values: impl Iterator<Item = T>,
-    bytes: impl Fn(T) -> [u8; N],
-) -> Result<PathBuf> {
-    let at = folder.join(name);
-    let all: Vec<u8> = values.flat_map(bytes).collect();
-    std::fs::write(&at, all)?;
-    Ok(at)
-}
-
 fn peers(
     python: &Path,
     dim: usize,
@@ -156,47 +143,22 @@ fn peers(
     truth: &[Vec<Hit>],
 ) -> Result<Vec<Vec<String>>> {
     let folder = tempfile::tempdir()?;
-    let at = folder.path();
-    let hits = truth.iter().flatten().map(|hit| hit.row);
+    let files = Files::write(folder.path(), &data.rows, &data.queries, truth)?;
     let pools = POOLS.map(|ef| ef.to_string()).join(",");
-    let output = Command::new(python)
-        .arg(Path::new(REFERENCE).join("nearest.py"))
-        .arg(dim.to_string())
-        .arg(write(
-            at,
-            "rows.f32",
-            data.rows.iter().copied(),
-            f32::to_le_bytes,
-        )?)
-        .arg(write(
-            at,
-            "queries.f32",
-            data.queries.iter().copied(),
-            f32::to_le_bytes,
-        )?)
-        .arg(write(at, "truth.u32", hits, u32::to_le_bytes)?)
-        .args([pools, RECALLS.map(|recall| recall.to_string()).join(",")])
-        .output()?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout)?
-        .lines()
-        .map(|text| {
-            let found: serde_json::Value = serde_json::from_str(text)?;
-            let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
-            Ok(line(
-                found["by"].as_str().unwrap_or_default(),
-                number("build"),
-                number("ef") as usize,
-                number("recall"),
-                number("one"),
-                number("two"),
-            ))
-        })
-        .collect()
+    let goals = RECALLS.map(|recall| recall.to_string()).join(",");
+    let answers = peer::ask(python, "nearest.py", &files, dim, &[pools, goals])?;
+    let lines = answers.iter().map(|found| {
+        let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
+        line(
+            found["by"].as_str().unwrap_or_default(),
+            number("build"),
+            number("ef") as usize,
+            number("recall"),
+            number("one"),
+            number("two"),
+        )
+    });
+    Ok(lines.collect())
 }
 
 pub(crate) fn filters(shape: &Shape) -> Result<()> {
