@@ -123,6 +123,9 @@ enum Bench {
     },
     /// The index in memory: build, recall@10 and queries per second on clustered vectors.
     Nearest {
+        /// Which vectors; those of the corpus have their own number and length.
+        #[arg(long, value_enum, default_value = "clustered")]
+        data: vectors::Source,
         /// Vectors.
         #[arg(long, default_value_t = 200_000)]
         rows: usize,
@@ -135,6 +138,9 @@ enum Bench {
         /// vectors.
         #[arg(long)]
         peer: Option<PathBuf>,
+        /// Which of them.
+        #[arg(long, default_value = "hnswlib,faiss,usearch")]
+        libraries: String,
     },
     /// Indexes on the disk: recall@10 and queries per second, beside LanceDB.
     Cold {
@@ -286,11 +292,25 @@ async fn main() -> anyhow::Result<()> {
             threads,
         }),
         Bench::Nearest {
+            data: vectors::Source::Scope40,
+            peer,
+            libraries,
+            ..
+        } => {
+            let peer = peer.map(|python| nearest::Peer { python, libraries });
+            nearest::real(&corpus("protein/scope40.fasta"), peer.as_ref())
+        }
+        Bench::Nearest {
+            data: vectors::Source::Clustered,
             rows,
             dim,
             seed,
             peer,
-        } => nearest::run(&nearest::Shape { rows, dim, seed }, peer.as_deref()),
+            libraries,
+        } => {
+            let peer = peer.map(|python| nearest::Peer { python, libraries });
+            nearest::synthetic(&nearest::Shape { rows, dim, seed }, peer.as_ref())
+        }
         Bench::Cold {
             rows,
             dim,

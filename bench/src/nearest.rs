@@ -1,7 +1,7 @@
 //! The index in memory: build, recall and queries per second, beside the libraries that are usual
 //! in Python on the very same vectors; and the same under filters.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::machine::table;
 use crate::peer::{self, Files};
-use crate::vectors::{CENTRES, Clustered, clustered};
+use crate::vectors::{CENTRES, Clustered, clustered, descriptors};
 
 pub(crate) const QUERIES: usize = 2_000;
 pub(crate) const K: usize = 10;
@@ -30,6 +30,14 @@ pub(crate) struct Shape {
     pub(crate) rows: usize,
     pub(crate) dim: usize,
     pub(crate) seed: u64,
+}
+
+/// Libraries to run on the same vectors.
+pub(crate) struct Peer {
+    /// The interpreter of an environment that has them.
+    pub(crate) python: PathBuf,
+    /// Their names, with commas between them.
+    pub(crate) libraries: String,
 }
 
 fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
@@ -86,10 +94,23 @@ fn rate(
     Ok((count as f64 / best, last?))
 }
 
-pub(crate) fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
+pub(crate) fn synthetic(shape: &Shape, peer: Option<&Peer>) -> Result<()> {
     let data = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
-    let truth = truth(&data.rows, shape.dim, &data.queries)?;
-    let (index, seconds) = build(&data, shape.dim)?;
+    println!("clustered, seed {}", shape.seed);
+    run(&data, shape.dim, peer)
+}
+
+/// On descriptors of the sequences of a file.
+pub(crate) fn real(path: &Path, peer: Option<&Peer>) -> Result<()> {
+    let (data, dim) = descriptors(path, QUERIES)?;
+    println!("protein-kmer-v1 of {}", path.display());
+    run(&data, dim, peer)
+}
+
+fn run(data: &Clustered, dim: usize, peer: Option<&Peer>) -> Result<()> {
+    let rows = data.rows.len() / dim;
+    let truth = truth(&data.rows, dim, &data.queries)?;
+    let (index, seconds) = build(data, dim)?;
     let mut lines = Vec::new();
     let mut wanted = RECALLS.into_iter().peekable();
     for ef in POOLS {
@@ -106,13 +127,10 @@ pub(crate) fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
         while wanted.next_if(|goal| reached >= *goal).is_some() {}
     }
     drop(index);
-    if let Some(python) = python {
-        lines.extend(peers(python, shape.dim, &data, &truth)?);
+    if let Some(peer) = peer {
+        lines.extend(peers(peer, dim, data, &truth)?);
     }
-    println!(
-        "{} x {}, L2, M = 16, ef_construction = 200",
-        shape.rows, shape.dim
-    );
+    println!("{rows} x {dim}, L2, M = 16, ef_construction = 200");
     let header = [
         "by",
         "build s",
@@ -137,7 +155,7 @@ fn line(by: &str, build: f64, ef: usize, recall: f64, one: f64, two: f64) -> Vec
 }
 
 fn peers(
-    python: &Path,
+    peer: &Peer,
     dim: usize,
     data: &Clustered,
     truth: &[Vec<Hit>],
@@ -146,7 +164,7 @@ fn peers(
     let files = Files::write(folder.path(), &data.rows, &data.queries, truth)?;
     let pools = POOLS.map(|ef| ef.to_string()).join(",");
     let goals = RECALLS.map(|recall| recall.to_string()).join(",");
-    let answers = peer::ask(python, "nearest.py", &files, dim, &[pools, goals])?;
+    let answers = peer::ask(&peer.python, "nearest.py", &files, dim, &[pools, goals, peer.libraries.clone()])?;
     let lines = answers.iter().map(|found| {
         let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
         line(

@@ -1,5 +1,7 @@
 //! Other libraries on the very same vectors, in processes of their own.
 
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,18 +27,25 @@ impl Files {
         truth: &[Vec<Hit>],
     ) -> Result<Self> {
         let hits = truth.iter().flatten().map(|hit| hit.row);
-        let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
         Ok(Self {
-            rows: write(folder, "rows.f32", floats(rows))?,
-            queries: write(folder, "queries.f32", floats(queries))?,
-            truth: write(folder, "truth.u32", hits.flat_map(u32::to_le_bytes).collect())?,
+            rows: write(folder, "rows.f32", rows.iter().map(|x| x.to_le_bytes()))?,
+            queries: write(folder, "queries.f32", queries.iter().map(|x| x.to_le_bytes()))?,
+            truth: write(folder, "truth.u32", hits.map(u32::to_le_bytes))?,
         })
     }
 }
 
-fn write(folder: &Path, name: &str, bytes: Vec<u8>) -> Result<PathBuf> {
+fn write(
+    folder: &Path,
+    name: &str,
+    values: impl Iterator<Item = [u8; 4]>,
+) -> Result<PathBuf> {
     let at = folder.join(name);
-    std::fs::write(&at, bytes)?;
+    let mut file = BufWriter::new(File::create(&at)?);
+    for value in values {
+        file.write_all(&value)?;
+    }
+    file.flush()?;
     Ok(at)
 }
 

@@ -109,27 +109,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "{} x {}, L2, M = {EDGES}, ef_construction = {EF_CONSTRUCTION}, seed {}, k = {K}",
         options.rows, options.dim, options.seed
     );
-    let mut lines = Vec::new();
     {
         let mut ours = penstock::Penstock::start(&options.penstock, &data)?;
-        lines.extend(points("Penstock", &mut ours, &data)?);
+        points("Penstock", &mut ours, &data)?;
     }
     if let Some(program) = &options.chroma {
         let (mut theirs, name) = chroma::Chroma::start(program, &data)?;
-        lines.extend(points(&name, &mut theirs, &data)?);
+        points(&name, &mut theirs, &data)?;
     }
     if let Some(programs) = &options.postgres {
         let (mut theirs, name) = postgres::Postgres::start(programs, &data)?;
-        lines.extend(points(&name, &mut theirs, &data)?);
+        points(&name, &mut theirs, &data)?;
     }
-    let header = [
-        "server", "asked by", "ef", "recall@10", "connections", "queries/s", "median ms", "99th ms",
-    ];
-    println!("{}", machine::table(&header, &lines));
     Ok(())
 }
 
-fn points(name: &str, server: &mut dyn Server, data: &Data) -> Result<Vec<Vec<String>>> {
+/// Measures one server, and prints what came of it.
+fn points(name: &str, server: &mut dyn Server, data: &Data) -> Result<()> {
     let mut lines = Vec::new();
     let mut wanted = RECALLS.into_iter().peekable();
     for ef in POOLS {
@@ -167,7 +163,18 @@ fn points(name: &str, server: &mut dyn Server, data: &Data) -> Result<Vec<Vec<St
     for goal in wanted {
         println!("{name} does not reach {goal}");
     }
-    Ok(lines)
+    let header = [
+        "server",
+        "asked by",
+        "ef",
+        "recall@10",
+        "connections",
+        "queries/s",
+        "median ms",
+        "99th ms",
+    ];
+    println!("{}", machine::table(&header, &lines));
+    Ok(())
 }
 
 /// Recall of all queries over one connection, which also fills caches.

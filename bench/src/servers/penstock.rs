@@ -53,6 +53,7 @@ impl Penstock {
                 .args(["--json", "serve", "--listen", "127.0.0.1:0"])
                 .args(["--flight", "127.0.0.1:0", "--store"])
                 .arg(&root)
+                .env("PENSTOCK_LOG", "warn")
                 .stdout(Stdio::piped()),
         )?;
         // It says where it listens once it does.

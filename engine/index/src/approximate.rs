@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::ProjectionRequest;
 use lance_linalg::distance::DistanceType;
@@ -25,7 +25,7 @@ use crate::{IndexError, Result};
 pub(crate) const MAX_CANDIDATES: usize = 200_000;
 
 /// Candidates whose vectors are read at once.
-const READ_ROWS: usize = 4096;
+pub(crate) const READ_ROWS: usize = 4096;
 
 /// The vector index that can answer a search of this column by this metric.
 pub(crate) async fn usable_index(
@@ -47,21 +47,30 @@ pub(crate) async fn search(
     target: &Arc<Target>,
     filter: Option<&str>,
     (kind, setting): (IndexKind, Setting),
-    opened: Option<&Opened>,
+    opened: Option<&Arc<Opened>>,
 ) -> Result<Found> {
     let wanted = candidates_of(target.k, setting);
-    let mut rows = None;
+    let failed = IndexError::read(table);
     if let (None, Some(opened)) = (filter, opened) {
         let found = opened.candidates(table, &target.vector, wanted, setting);
+        let rows = found.await?;
         // Lance's plan goes on to other partitions where these hold too few rows.
-        rows = Some(found.await?).filter(|rows| rows.len() == wanted);
+        if rows.len() == wanted {
+            let batches = opened.read(table, rows);
+            return nearest(batches, Arc::clone(target), failed).await;
+        }
     }
-    let rows = match rows {
-        Some(rows) => rows,
-        None => planned(table, target, filter, kind, setting).await?,
-    };
-    let failed = IndexError::read(table);
-    let batches = read_all(table, target.id_column, &target.column, rows)?;
+    let rows = planned(table, target, filter, kind, setting).await?;
+    let dataset = Arc::clone(table.dataset());
+    let columns = [target.id_column, target.column.as_str()];
+    let projection = Arc::new(dataset.schema().project(&columns).map_err(&failed)?);
+    let chunks: Vec<Vec<u64>> = rows.chunks(READ_ROWS).map(<[u64]>::to_vec).collect();
+    let batches = futures::stream::iter(chunks)
+        .map(move |rows| {
+            let projection = ProjectionRequest::Schema(Arc::clone(&projection));
+            read(Arc::clone(&dataset), rows, projection)
+        })
+        .buffered(2);
     nearest(batches, Arc::clone(target), failed).await
 }
 
@@ -104,32 +113,13 @@ async fn planned(
     Ok(rows.as_primitive::<UInt64Type>().values().to_vec())
 }
 
-/// The ids and vectors of these rows, some at a time.
-fn read_all(
-    table: &Table,
-    id_column: &str,
-    column: &str,
-    rows: Vec<u64>,
-) -> Result<impl Stream<Item = Result<RecordBatch, lance::Error>> + use<>> {
-    let dataset = Arc::clone(table.dataset());
-    let projection = dataset.schema().project(&[id_column, column]);
-    let projection = Arc::new(projection.map_err(IndexError::read(table))?);
-    let chunks: Vec<Vec<u64>> = rows.chunks(READ_ROWS).map(<[u64]>::to_vec).collect();
-    Ok(futures::stream::iter(chunks)
-        .map(move |rows| {
-            let projection = ProjectionRequest::Schema(Arc::clone(&projection));
-            read(Arc::clone(&dataset), rows, projection)
-        })
-        .buffered(2))
-}
-
 /// As [`search`], of many queries of which none has a predicate. Every candidate is read once for
 /// all of them. Of a query for which the index finds too little the answer is `None`.
 pub(crate) async fn search_many(
     table: &Table,
     queries: &Arc<Queries>,
     setting: Setting,
-    opened: &Opened,
+    opened: &Arc<Opened>,
 ) -> Result<Vec<Option<Found>>> {
     let wanted = candidates_of(queries.k, setting);
     // So many at a time that their candidates are as few as those of one search may be.
@@ -139,7 +129,7 @@ pub(crate) async fn search_many(
         let candidates = opened.candidates_many(table, vectors, queries.dim, wanted, setting);
         let candidates = candidates.await?;
         let enough: Vec<bool> = candidates.iter().map(|rows| rows.len() == wanted).collect();
-        let found = refine(table, queries, part * group, candidates).await?;
+        let found = refine(table, queries, part * group, candidates, opened).await?;
         let found = found.into_iter().zip(enough);
         all.extend(found.map(|(found, enough)| enough.then_some(found)));
     }
@@ -152,6 +142,7 @@ async fn refine(
     queries: &Arc<Queries>,
     first: usize,
     candidates: Vec<Vec<u64>>,
+    opened: &Arc<Opened>,
 ) -> Result<Vec<Found>> {
     let failed = IndexError::read(table);
     let count = candidates.len();
@@ -162,11 +153,10 @@ async fn refine(
         .flat_map(|(query, rows)| rows.into_iter().map(move |row| (row, query)))
         .collect();
     pairs.sort_unstable();
-    let mut rows: Vec<u64> = pairs.iter().map(|(row, _)| *row).collect();
-    rows.dedup();
+    let rows: Vec<u64> = pairs.iter().map(|(row, _)| *row).collect();
     let mut found: Vec<Near> = (0..count).map(|_| Near::default()).collect();
     let pairs = Arc::new(pairs);
-    let mut batches = std::pin::pin!(read_all(table, ID, &queries.column, rows)?);
+    let mut batches = std::pin::pin!(opened.read(table, rows));
     while let Some(batch) = batches.try_next().await.map_err(&failed)? {
         let (queries, pairs) = (Arc::clone(queries), Arc::clone(&pairs));
         found = tokio::task::spawn_blocking(move || {

@@ -170,7 +170,7 @@ impl Searcher {
         queries: &Arc<Queries>,
         shared: &SearchRequest,
         setting: Setting,
-        opened: &Opened,
+        opened: &Arc<Opened>,
     ) -> Result<Vec<Found>> {
         let found = approximate::search_many(table, queries, setting, opened).await?;
         let mut all = Vec::with_capacity(found.len());

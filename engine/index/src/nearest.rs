@@ -17,6 +17,9 @@ use crate::{IndexError, Result};
 /// The column in which Lance hands out where a row is.
 pub(crate) const ROW: &str = "_rowid";
 
+/// Numbers that are compared where they arrive: handing them over would take as long.
+const INLINE_NUMBERS: usize = 1 << 15;
+
 /// A row and its exact distance. Ordered nearest first.
 #[derive(Debug, Clone)]
 pub(crate) struct Hit {
@@ -96,10 +99,11 @@ where
             let (target, worst) = (Arc::clone(&target), Arc::clone(&worst));
             async move {
                 let batch = batch?;
-                tokio::task::spawn_blocking(move || {
-                    compare(&batch, &target, f32::from_bits(worst.load(Relaxed)))
-                })
-                .await?
+                let worst = f32::from_bits(worst.load(Relaxed));
+                if batch.num_rows() * target.vector.len() <= INLINE_NUMBERS {
+                    return compare(&batch, &target, worst);
+                }
+                tokio::task::spawn_blocking(move || compare(&batch, &target, worst)).await?
             }
         })
         .buffer_unordered(at_once);

@@ -5,20 +5,26 @@
 //! opened for all searches of a version.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, UInt64Type};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
+use lance::Dataset;
+use lance::dataset::ProjectionRequest;
+use lance::dataset::fragment::{FileFragment, FragReadConfig, FragmentReader};
 use lance::index::prefilter::{DatasetPreFilter, PreFilter};
 use lance::index::{DatasetIndexExt, DatasetIndexInternalExt};
 use lance_index::metrics::NoOpMetricsCollector;
 use lance_index::vector::{ApproxMode, DEFAULT_QUERY_PARALLELISM, Query, VectorIndex};
 use penstock_store::{IndexInfo, Table};
 use penstock_types::Metric;
+use penstock_types::columns::ID;
+use tokio::sync::OnceCell;
 
-use crate::approximate::distance_type;
+use crate::approximate::{self, READ_ROWS, distance_type};
 use crate::kind::IndexKind;
 use crate::nearest::ROW;
 use crate::recall::Setting;
@@ -26,6 +32,8 @@ use crate::{IndexError, Result};
 
 /// Centroids times numbers that are compared on the thread of the request.
 const INLINE_NUMBERS: usize = 1 << 20;
+/// Fragments whose files stay open.
+const FRAGMENTS: usize = 64;
 /// Lance's name of the distance of a candidate.
 const DISTANCE: &str = "_distance";
 
@@ -38,6 +46,10 @@ pub(crate) struct Opened {
     kind: IndexKind,
     /// The type of a number in the column.
     number: DataType,
+    /// Readers of ids and vectors, opened when they are first needed; empty where there are too many
+    /// fragments to keep their files open.
+    readers: HashMap<u32, (FileFragment, OnceCell<FragmentReader>)>,
+    columns: Arc<lance::datatypes::Schema>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -88,6 +100,15 @@ impl Opened {
             parts.push(part);
         }
         let live = Arc::new(DatasetPreFilter::new(Arc::clone(dataset), &segments, None));
+        let mut readers = HashMap::new();
+        if dataset.fragments().len() <= FRAGMENTS {
+            for fragment in dataset.get_fragments() {
+                if let Ok(id) = u32::try_from(fragment.id()) {
+                    readers.insert(id, (fragment, OnceCell::new()));
+                }
+            }
+        }
+        let columns = dataset.schema().project(&[ID, &info.column]);
         Ok(Some(Self {
             parts,
             live,
@@ -95,6 +116,8 @@ impl Opened {
             metric,
             kind,
             number,
+            readers,
+            columns: Arc::new(columns.map_err(&failed)?),
         }))
     }
 
@@ -236,6 +259,47 @@ impl Opened {
             .into_iter()
             .map(|near| nearest_rows(near, wanted))
             .collect())
+    }
+
+    /// Ids and vectors of these rows, in no particular order, with where they are; each row once.
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        table: &Table,
+        mut rows: Rows,
+    ) -> impl Stream<Item = Result<RecordBatch, lance::Error>> + use<> {
+        rows.sort_unstable();
+        rows.dedup();
+        let same = |a: &u64, b: &u64| a >> 32 == b >> 32;
+        let chunks: Vec<Vec<u64>> = rows
+            .chunk_by(same)
+            .flat_map(|of_one| of_one.chunks(READ_ROWS))
+            .map(<[u64]>::to_vec)
+            .collect();
+        let (this, dataset) = (Arc::clone(self), Arc::clone(table.dataset()));
+        futures::stream::iter(chunks)
+            .map(move |rows| Arc::clone(&this).read_some(Arc::clone(&dataset), rows))
+            .buffered(2)
+    }
+
+    /// Rows of one fragment.
+    async fn read_some(
+        self: Arc<Self>,
+        dataset: Arc<Dataset>,
+        rows: Rows,
+    ) -> Result<RecordBatch, lance::Error> {
+        let fragment = rows.first().map(|row| (row >> 32) as u32);
+        let Some((file, reader)) = fragment.and_then(|fragment| self.readers.get(&fragment)) else {
+            let columns = ProjectionRequest::Schema(Arc::clone(&self.columns));
+            return approximate::read(dataset, rows, columns).await;
+        };
+        let reader = reader
+            .get_or_try_init(|| {
+                let how = FragReadConfig::default().with_row_id(true);
+                file.open(&self.columns, how)
+            })
+            .await?;
+        let offsets: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
+        reader.take_as_batch(&offsets, None).await
     }
 
     fn query(&self, vector: &[f32], wanted: usize, setting: Setting) -> Result<Query> {

@@ -132,7 +132,7 @@ impl Searcher {
             }
             Way::Cold(kind, setting, opened) => {
                 let how = (kind, setting);
-                approximate::search(table, target, filter, how, opened.as_deref()).await?
+                approximate::search(table, target, filter, how, opened.as_ref()).await?
             }
         };
         // Fewer than k means that the rows which satisfy the predicate are few, or hidden from the

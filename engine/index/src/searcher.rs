@@ -15,8 +15,8 @@ use crate::{HotTier, IndexError, Result, SearchRequest, approximate};
 
 /// Predicates whose count is kept in mind.
 const ESTIMATES: usize = 64;
-/// Indexes on the disk that stay open. Each holds its centroids, and which rows were deleted; what
-/// else is read of it is in Lance's cache.
+/// Indexes on the disk that stay open. Each holds its centroids, which rows were deleted, and the
+/// files that candidates are read from; what else is read of it is in Lance's cache.
 const OPENED: usize = 16;
 /// Rows on which the share of a predicate is estimated.
 const SAMPLE_ROWS: u64 = 65_536;
@@ -164,6 +164,10 @@ impl Searcher {
         let opened = Opened::of(table, kind, &info, metric).await?.map(Arc::new);
         let usable = Arc::new(Usable { kind, info, opened });
         let mut kept = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        // Files of versions before it would not be gone before they are closed.
+        kept.retain(|((uri, version, column, metric), _)| {
+            (uri, column, metric) != (&key.0, &key.2, &key.3) || *version > key.1
+        });
         if kept.len() == OPENED {
             kept.remove(0);
         }
