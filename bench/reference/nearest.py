@@ -1,10 +1,11 @@
 """Recall and queries/s of hnswlib, faiss and usearch on given vectors, one JSON object a line.
 
 Arguments: dimension, rows (raw f32), queries (raw f32), true rows (raw u32, ten a query), pools to
-try in order, recalls to reach. For each library and recall the first pool that reaches it counts.
+try in order, recalls to reach, libraries to run. For each library and recall the first pool that reaches it counts.
 A library that is not installed is left out.
 """
 
+import importlib.metadata
 import importlib.util
 import json
 import sys
@@ -18,8 +19,11 @@ queries = np.fromfile(sys.argv[3], "<f4").reshape(-1, dim)
 truth = np.fromfile(sys.argv[4], "<u4").reshape(len(queries), -1)
 pools = [int(pool) for pool in sys.argv[5].split(",")]
 goals = [float(goal) for goal in sys.argv[6].split(",")]
+libraries = sys.argv[7].split(",")
 k = truth.shape[1]
 RUNS = 5
+# Packages that are not named as their modules are.
+NAMES = {"faiss": "faiss-cpu"}
 
 
 def hnswlib():
@@ -76,7 +80,7 @@ def rate(search, ef, threads):
 
 
 for make in (hnswlib, faiss, usearch):
-    if importlib.util.find_spec(make.__name__) is None:
+    if make.__name__ not in libraries or importlib.util.find_spec(make.__name__) is None:
         continue
     start = time.perf_counter()
     search = make()
@@ -91,6 +95,7 @@ for make in (hnswlib, faiss, usearch):
         if recall < wanted[0]:
             continue
         two, _ = rate(search, ef, 2)
-        answer = dict(by=make.__name__, build=build, ef=ef, recall=recall, one=one, two=two)
+        by = f"{make.__name__} {importlib.metadata.version(NAMES.get(make.__name__, make.__name__))}"
+        answer = dict(by=by, build=build, ef=ef, recall=recall, one=one, two=two)
         print(json.dumps(answer), flush=True)
         wanted = [goal for goal in wanted if goal > recall]

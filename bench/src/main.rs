@@ -1,6 +1,7 @@
 //! Measurements. `cargo run --release -p penstock-bench -- NAME` prints one table; the figures
 //! that were measured are in `bench/README.md`.
 
+mod cold;
 mod embed;
 mod fasta;
 mod homology;
@@ -9,11 +10,14 @@ mod late;
 mod machine;
 mod matching;
 mod nearest;
+mod peer;
 mod pull;
 mod read;
 mod search;
+mod servers;
 mod shapes;
 mod similar;
+mod stored;
 mod upkeep;
 mod vectors;
 
@@ -154,6 +158,9 @@ enum Bench {
     },
     /// The index in memory: build, recall@10 and queries per second on clustered vectors.
     Nearest {
+        /// Which vectors; those of the corpus have their own number and length.
+        #[arg(long, value_enum, default_value = "clustered")]
+        data: vectors::Source,
         /// Vectors.
         #[arg(long, default_value_t = 200_000)]
         rows: usize,
@@ -166,6 +173,46 @@ enum Bench {
         /// vectors.
         #[arg(long)]
         peer: Option<PathBuf>,
+        /// Which of them.
+        #[arg(long, default_value = "hnswlib,faiss,usearch")]
+        libraries: String,
+    },
+    /// Indexes on the disk: recall@10 and queries per second, beside LanceDB.
+    Cold {
+        /// Vectors.
+        #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// Numbers per vector.
+        #[arg(long, default_value_t = 128)]
+        dim: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Types of index.
+        #[arg(long, value_delimiter = ',', default_value = "ivf_hnsw_sq,ivf_pq,ivf_rq")]
+        kinds: Vec<penstock::index::IndexKind>,
+        /// The interpreter of an environment with lancedb, to run on the same vectors.
+        #[arg(long)]
+        peer: Option<PathBuf>,
+    },
+    /// Searches over loopback by `penstock serve`, Chroma and PostgreSQL with pgvector.
+    Servers {
+        /// Vectors.
+        #[arg(long, default_value_t = 200_000)]
+        rows: usize,
+        /// Numbers per vector.
+        #[arg(long, default_value_t = 128)]
+        dim: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The program `penstock`; the one beside this program where left out.
+        #[arg(long)]
+        penstock: Option<PathBuf>,
+        /// The program `chroma`, to run beside it.
+        #[arg(long)]
+        chroma: Option<PathBuf>,
+        /// The folder of PostgreSQL's programs, to run beside it; pgvector must be installed.
+        #[arg(long)]
+        postgres: Option<PathBuf>,
     },
     /// The index in memory under filters: recall@10 and queries per second by selectivity.
     Filters {
@@ -306,11 +353,59 @@ async fn main() -> anyhow::Result<()> {
             .await
         }
         Bench::Nearest {
+            data: vectors::Source::Scope40,
+            peer,
+            libraries,
+            ..
+        } => {
+            let peer = peer.map(|python| nearest::Peer { python, libraries });
+            nearest::real(&corpus("protein/scope40.fasta"), peer.as_ref())
+        }
+        Bench::Nearest {
+            data: vectors::Source::Clustered,
             rows,
             dim,
             seed,
             peer,
-        } => nearest::run(&nearest::Shape { rows, dim, seed }, peer.as_deref()),
+            libraries,
+        } => {
+            let peer = peer.map(|python| nearest::Peer { python, libraries });
+            nearest::synthetic(&nearest::Shape { rows, dim, seed }, peer.as_ref())
+        }
+        Bench::Cold {
+            rows,
+            dim,
+            seed,
+            kinds,
+            peer,
+        } => {
+            let shape = cold::Shape {
+                rows,
+                dim,
+                seed,
+                kinds,
+            };
+            cold::run(&shape, peer.as_deref()).await
+        }
+        Bench::Servers {
+            rows,
+            dim,
+            seed,
+            penstock,
+            chroma,
+            postgres,
+        } => {
+            let options = servers::Options {
+                rows,
+                dim,
+                seed,
+                penstock: penstock.map_or_else(servers::beside, Ok)?,
+                chroma,
+                postgres,
+            };
+            // It waits for answers; the runtimes that it needs are its own.
+            tokio::task::spawn_blocking(move || servers::run(&options)).await?
+        }
         Bench::Filters { rows, dim, seed } => nearest::filters(&nearest::Shape { rows, dim, seed }),
         Bench::Late {
             rows,

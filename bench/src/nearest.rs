@@ -2,7 +2,6 @@
 //! in Python on the very same vectors; and the same under filters.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,12 +11,12 @@ use penstock_types::Metric;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::embed::REFERENCE;
 use crate::machine::table;
-use crate::vectors::{CENTRES, Clustered, clustered};
+use crate::peer::{self, Files};
+use crate::vectors::{CENTRES, Clustered, clustered, descriptors};
 
-const QUERIES: usize = 2_000;
-const K: usize = 10;
+pub(crate) const QUERIES: usize = 2_000;
+pub(crate) const K: usize = 10;
 /// Runs of which the best counts, of each side.
 const RUNS: usize = 5;
 /// Pools tried, ever larger, by each side.
@@ -33,6 +32,14 @@ pub(crate) struct Shape {
     pub(crate) seed: u64,
 }
 
+/// Libraries to run on the same vectors.
+pub(crate) struct Peer {
+    /// The interpreter of an environment that has them.
+    pub(crate) python: PathBuf,
+    /// Their names, with commas between them.
+    pub(crate) libraries: String,
+}
+
 fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
     let options = Options {
         metric: Metric::L2,
@@ -44,7 +51,7 @@ fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
     Ok((index, clock.elapsed().as_secs_f64()))
 }
 
-fn truth(rows: &[f32], dim: usize, queries: &[f32]) -> Result<Vec<Vec<Hit>>> {
+pub(crate) fn truth(rows: &[f32], dim: usize, queries: &[f32]) -> Result<Vec<Vec<Hit>>> {
     let options = ScanOptions {
         metric: Metric::L2,
         k: K,
@@ -87,10 +94,23 @@ fn rate(
     Ok((count as f64 / best, last?))
 }
 
-pub(crate) fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
+pub(crate) fn synthetic(shape: &Shape, peer: Option<&Peer>) -> Result<()> {
     let data = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
-    let truth = truth(&data.rows, shape.dim, &data.queries)?;
-    let (index, seconds) = build(&data, shape.dim)?;
+    println!("clustered, seed {}", shape.seed);
+    run(&data, shape.dim, peer)
+}
+
+/// On descriptors of the sequences of a file.
+pub(crate) fn real(path: &Path, peer: Option<&Peer>) -> Result<()> {
+    let (data, dim) = descriptors(path, QUERIES)?;
+    println!("protein-kmer-v1 of {}", path.display());
+    run(&data, dim, peer)
+}
+
+fn run(data: &Clustered, dim: usize, peer: Option<&Peer>) -> Result<()> {
+    let rows = data.rows.len() / dim;
+    let truth = truth(&data.rows, dim, &data.queries)?;
+    let (index, seconds) = build(data, dim)?;
     let mut lines = Vec::new();
     let mut wanted = RECALLS.into_iter().peekable();
     for ef in POOLS {
@@ -107,13 +127,10 @@ pub(crate) fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
         while wanted.next_if(|goal| reached >= *goal).is_some() {}
     }
     drop(index);
-    if let Some(python) = python {
-        lines.extend(peers(python, shape.dim, &data, &truth)?);
+    if let Some(peer) = peer {
+        lines.extend(peers(peer, dim, data, &truth)?);
     }
-    println!(
-        "{} x {}, L2, M = 16, ef_construction = 200",
-        shape.rows, shape.dim
-    );
+    println!("{rows} x {dim}, L2, M = 16, ef_construction = 200");
     let header = [
         "by",
         "build s",
@@ -137,66 +154,29 @@ fn line(by: &str, build: f64, ef: usize, recall: f64, one: f64, two: f64) -> Vec
     ]
 }
 
-fn write<const N: usize, T: Copy>(
-    folder: &Path,
-    name: &str,
-    values: impl Iterator<Item = T>,
-    bytes: impl Fn(T) -> [u8; N],
-) -> Result<PathBuf> {
-    let at = folder.join(name);
-    let all: Vec<u8> = values.flat_map(bytes).collect();
-    std::fs::write(&at, all)?;
-    Ok(at)
-}
-
 fn peers(
-    python: &Path,
+    peer: &Peer,
     dim: usize,
     data: &Clustered,
     truth: &[Vec<Hit>],
 ) -> Result<Vec<Vec<String>>> {
     let folder = tempfile::tempdir()?;
-    let at = folder.path();
-    let hits = truth.iter().flatten().map(|hit| hit.row);
+    let files = Files::write(folder.path(), &data.rows, &data.queries, truth)?;
     let pools = POOLS.map(|ef| ef.to_string()).join(",");
-    let output = Command::new(python)
-        .arg(Path::new(REFERENCE).join("nearest.py"))
-        .arg(dim.to_string())
-        .arg(write(
-            at,
-            "rows.f32",
-            data.rows.iter().copied(),
-            f32::to_le_bytes,
-        )?)
-        .arg(write(
-            at,
-            "queries.f32",
-            data.queries.iter().copied(),
-            f32::to_le_bytes,
-        )?)
-        .arg(write(at, "truth.u32", hits, u32::to_le_bytes)?)
-        .args([pools, RECALLS.map(|recall| recall.to_string()).join(",")])
-        .output()?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout)?
-        .lines()
-        .map(|text| {
-            let found: serde_json::Value = serde_json::from_str(text)?;
-            let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
-            Ok(line(
-                found["by"].as_str().unwrap_or_default(),
-                number("build"),
-                number("ef") as usize,
-                number("recall"),
-                number("one"),
-                number("two"),
-            ))
-        })
-        .collect()
+    let goals = RECALLS.map(|recall| recall.to_string()).join(",");
+    let answers = peer::ask(&peer.python, "nearest.py", &files, dim, &[pools, goals, peer.libraries.clone()])?;
+    let lines = answers.iter().map(|found| {
+        let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
+        line(
+            found["by"].as_str().unwrap_or_default(),
+            number("build"),
+            number("ef") as usize,
+            number("recall"),
+            number("one"),
+            number("two"),
+        )
+    });
+    Ok(lines.collect())
 }
 
 pub(crate) fn filters(shape: &Shape) -> Result<()> {

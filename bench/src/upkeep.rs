@@ -1,21 +1,15 @@
 //! How long searches take while an index is built beside them.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use arrow::array::{
-    ArrayRef, FixedSizeBinaryBuilder, FixedSizeListArray, Float32Array, Int64Array,
-    LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
-};
-use arrow::datatypes::{DataType, Field, Schema};
+use anyhow::Result;
 use penstock::index::{
     BuildOptions, HotOptions, HotTier, IndexKind, SearchRequest, Searcher, Tier, Watch, build,
 };
-use penstock::store::{LoadOptions, Store, StoreOptions};
-use penstock_types::content::Payload;
-use penstock_types::{DType, Dim, FeatureSpec, Kind, Metric, Pooling, TableName, columns};
+use penstock::store::{Store, StoreOptions};
+use penstock_types::{Metric, TableName};
 
+use crate::stored::{load, spec};
 use crate::machine;
 use crate::vectors::clustered;
 
@@ -23,8 +17,6 @@ const K: usize = 10;
 const QUERIES: usize = 2_000;
 /// Searches of the idle case, of each tier.
 const IDLE: Duration = Duration::from_secs(8);
-/// Rows of a batch of the load.
-const BATCH: usize = 8_192;
 const METRIC: Metric = Metric::L2;
 
 pub(crate) struct Shape {
@@ -42,14 +34,7 @@ pub(crate) async fn run(shape: &Shape) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let root = folder.path().to_string_lossy();
     let store = Store::open(&root, StoreOptions::default()).await?;
-    let spec = FeatureSpec {
-        encoder: "bench-v1".into(),
-        weights: "00".repeat(32),
-        pooling: Pooling::Whole,
-        dtype: DType::F32,
-        licence: None,
-        dim: Dim::new(shape.dim).context("vectors have numbers")?,
-    };
+    let spec = spec(shape.dim)?;
     let searched = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
     let name = TableName::new("searched")?;
     load(&store, &name, &spec, &searched.rows).await?;
@@ -180,59 +165,4 @@ impl Times {
             late: at(0.99),
         }
     }
-}
-
-async fn load(store: &Store, name: &TableName, spec: &FeatureSpec, rows: &[f32]) -> Result<()> {
-    let base = columns::schema(Kind::Protein);
-    let mut fields: Vec<_> = base.fields().iter().cloned().collect();
-    fields.push(Arc::new(spec.field()));
-    let schema = Arc::new(Schema::new_with_metadata(fields, base.metadata().clone()));
-    let dim = spec.dim.get();
-    let options = LoadOptions::default();
-    let mut load = store
-        .load(name, Kind::Protein, Arc::clone(&schema), options)
-        .await?;
-    for (part, vectors) in rows.chunks(BATCH * dim).enumerate() {
-        let count = vectors.len() / dim;
-        let ids: Vec<String> = (0..count)
-            .map(|row| format!("r{:08}", part * BATCH + row))
-            .collect();
-        let arrays = schema
-            .fields()
-            .iter()
-            .map(|field| {
-                let array: ArrayRef = match field.name().as_str() {
-                    columns::ID => Arc::new(StringArray::from(ids.clone())),
-                    columns::KIND => Arc::new(StringArray::from(vec!["protein"; count])),
-                    columns::SOURCE => Arc::new(StringArray::from(vec!["bench"; count])),
-                    columns::CONTENT_HASH => {
-                        let mut hashes = FixedSizeBinaryBuilder::new(32);
-                        for id in &ids {
-                            let mut payload = Payload::new(Kind::Protein);
-                            payload.bytes("sequence", id.as_bytes());
-                            hashes.append_value(payload.finish().as_bytes())?;
-                        }
-                        Arc::new(hashes.finish())
-                    }
-                    columns::EVENT_TIME => Arc::new(
-                        TimestampMicrosecondArray::from(vec![0; count]).with_timezone("UTC"),
-                    ),
-                    columns::SEQUENCE => Arc::new(LargeStringArray::from(ids.clone())),
-                    columns::LENGTH => Arc::new(Int64Array::from(vec![9; count])),
-                    column if *column == spec.column() => {
-                        let item = Arc::new(Field::new("item", DataType::Float32, true));
-                        let values = Arc::new(Float32Array::from(vectors.to_vec()));
-                        let size = spec.dim.as_i32();
-                        Arc::new(FixedSizeListArray::try_new(item, size, values, None)?)
-                    }
-                    _ => new_null_array(field.data_type(), count),
-                };
-                Ok(array)
-            })
-            .collect::<Result<_>>()?;
-        load.push(RecordBatch::try_new(Arc::clone(&schema), arrays)?)
-            .await?;
-    }
-    load.commit().await?;
-    Ok(())
 }

@@ -1,5 +1,12 @@
-//! Synthetic vectors: normal around centres whose weights are gamma-distributed.
+//! Vectors to search: synthetic ones, normal around centres whose weights are gamma-distributed, and
+//! descriptors of real domains.
 
+use std::path::Path;
+
+use anyhow::Result;
+use arrow::array::{Array as _, AsArray as _};
+use arrow::datatypes::Float32Type;
+use penstock::encoding::{Registry, RegistryOptions};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,8 +19,46 @@ const SPREAD: f32 = 0.5;
 pub(crate) struct Clustered {
     pub(crate) rows: Vec<f32>,
     pub(crate) queries: Vec<f32>,
-    /// The centre of each row.
+    /// The centre of each row, where rows have one.
     pub(crate) centre_of: Vec<usize>,
+}
+
+/// Where vectors come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Source {
+    /// Synthetic ones.
+    Clustered,
+    /// `protein-kmer-v1` of the SCOPe domains of the corpus.
+    Scope40,
+}
+
+/// Descriptors of the sequences of a FASTA file, of norm 1, so that L2 ranks as cosine does; and
+/// their length. The queries are taken from all over the file and left out of the rows.
+pub(crate) fn descriptors(path: &Path, queries: usize) -> Result<(Clustered, usize)> {
+    let records = crate::fasta::read(path)?;
+    let batch = crate::fasta::batch(records.iter().map(|(_, sequence)| sequence.as_str()))?;
+    let encoder = Registry::new(RegistryOptions::default()).get("protein-kmer-v1")?;
+    let vectors = encoder.encode(&batch)?;
+    anyhow::ensure!(vectors.null_count() == 0, "a sequence has no vector");
+    let vectors = vectors.as_fixed_size_list();
+    let dim = vectors.value_length() as usize;
+    let values = vectors.values().as_primitive::<Float32Type>().values();
+    let step = (records.len() / queries.max(1)).max(1);
+    let mut made = Clustered {
+        rows: Vec::new(),
+        queries: Vec::new(),
+        centre_of: Vec::new(),
+    };
+    for (row, vector) in values.chunks_exact(dim).enumerate() {
+        let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let unit = vector.iter().map(|x| x / norm);
+        if row % step == 0 && made.queries.len() < queries * dim {
+            made.queries.extend(unit);
+        } else {
+            made.rows.extend(unit);
+        }
+    }
+    Ok((made, dim))
 }
 
 /// `rows` and `queries` of the same distribution.

@@ -1,19 +1,23 @@
 //! Candidates from the column's vector index, compared exactly.
 
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::ProjectionRequest;
 use lance_linalg::distance::DistanceType;
 use penstock_store::{IndexInfo, Table};
-use penstock_types::Metric;
+use penstock_types::columns::ID;
+use penstock_types::{Metric, Probe};
 
 use crate::exact::set_filter;
 use crate::kind::IndexKind;
-use crate::nearest::{Found, ROW, Target, nearest};
+use crate::many::Queries;
+use crate::nearest::{Found, Hit, ROW, Read, Target, nearest, offer};
+use crate::opened::Opened;
 use crate::recall::Setting;
 use crate::{IndexError, Result};
 
@@ -21,7 +25,7 @@ use crate::{IndexError, Result};
 pub(crate) const MAX_CANDIDATES: usize = 200_000;
 
 /// Candidates whose vectors are read at once.
-const READ_ROWS: usize = 4096;
+pub(crate) const READ_ROWS: usize = 4096;
 
 /// The vector index that can answer a search of this column by this metric.
 pub(crate) async fn usable_index(
@@ -42,12 +46,49 @@ pub(crate) async fn search(
     table: &Table,
     target: &Arc<Target>,
     filter: Option<&str>,
+    (kind, setting): (IndexKind, Setting),
+    opened: Option<&Arc<Opened>>,
+) -> Result<Found> {
+    let wanted = candidates_of(target.k, setting);
+    let failed = IndexError::read(table);
+    if let (None, Some(opened)) = (filter, opened) {
+        let found = opened.candidates(table, &target.vector, wanted, setting);
+        let rows = found.await?;
+        // Lance's plan goes on to other partitions where these hold too few rows.
+        if rows.len() == wanted {
+            let batches = opened.read(table, rows);
+            return nearest(batches, Arc::clone(target), failed).await;
+        }
+    }
+    let rows = planned(table, target, filter, kind, setting).await?;
+    let dataset = Arc::clone(table.dataset());
+    let columns = [target.id_column, target.column.as_str()];
+    let projection = Arc::new(dataset.schema().project(&columns).map_err(&failed)?);
+    let chunks: Vec<Vec<u64>> = rows.chunks(READ_ROWS).map(<[u64]>::to_vec).collect();
+    let batches = futures::stream::iter(chunks)
+        .map(move |rows| {
+            let projection = ProjectionRequest::Schema(Arc::clone(&projection));
+            read(Arc::clone(&dataset), rows, projection)
+        })
+        .buffered(2);
+    nearest(batches, Arc::clone(target), failed).await
+}
+
+/// Candidates that are compared exactly, of one query.
+fn candidates_of(k: usize, setting: Setting) -> usize {
+    k.saturating_mul(setting.refine).min(MAX_CANDIDATES)
+}
+
+/// The candidates by Lance's own plan, nearest first.
+async fn planned(
+    table: &Table,
+    target: &Target,
+    filter: Option<&str>,
     kind: IndexKind,
     setting: Setting,
-) -> Result<Found> {
+) -> Result<Vec<u64>> {
     let failed = IndexError::read(table);
-    let wanted = target.k.saturating_mul(setting.refine).min(MAX_CANDIDATES);
-
+    let wanted = candidates_of(target.k, setting);
     let mut scan = table.dataset().scan();
     // Only where the candidates are: read as part of Lance's plan, their ids and vectors take it
     // several times as long as the walk itself; read afterwards, a fraction.
@@ -69,18 +110,117 @@ pub(crate) async fn search(
     let rows = found.column_by_name(ROW).ok_or(IndexError::Invariant {
         what: "an index search left out where the rows are",
     })?;
-    let rows = rows.as_primitive::<UInt64Type>().values();
-    let columns = [target.id_column, target.column.as_str()];
-    let dataset = Arc::clone(table.dataset());
-    let projection = Arc::new(dataset.schema().project(&columns).map_err(&failed)?);
-    let chunks: Vec<Vec<u64>> = rows.chunks(READ_ROWS).map(<[u64]>::to_vec).collect();
-    let batches = futures::stream::iter(chunks)
-        .map(move |rows| {
-            let projection = ProjectionRequest::Schema(Arc::clone(&projection));
-            read(Arc::clone(&dataset), rows, projection)
+    Ok(rows.as_primitive::<UInt64Type>().values().to_vec())
+}
+
+/// As [`search`], of many queries of which none has a predicate. Every candidate is read once for
+/// all of them. Of a query for which the index finds too little the answer is `None`.
+pub(crate) async fn search_many(
+    table: &Table,
+    queries: &Arc<Queries>,
+    setting: Setting,
+    opened: &Arc<Opened>,
+) -> Result<Vec<Option<Found>>> {
+    let wanted = candidates_of(queries.k, setting);
+    // So many at a time that their candidates are as few as those of one search may be.
+    let group = (MAX_CANDIDATES / wanted).max(1);
+    let mut all = Vec::with_capacity(queries.count());
+    for (part, vectors) in queries.vectors.chunks(group * queries.dim).enumerate() {
+        let candidates = opened.candidates_many(table, vectors, queries.dim, wanted, setting);
+        let candidates = candidates.await?;
+        let enough: Vec<bool> = candidates.iter().map(|rows| rows.len() == wanted).collect();
+        let found = refine(table, queries, part * group, candidates, opened).await?;
+        let found = found.into_iter().zip(enough);
+        all.extend(found.map(|(found, enough)| enough.then_some(found)));
+    }
+    Ok(all)
+}
+
+/// Compares each query with its candidates; `first` is the number of the first query.
+async fn refine(
+    table: &Table,
+    queries: &Arc<Queries>,
+    first: usize,
+    candidates: Vec<Vec<u64>>,
+    opened: &Arc<Opened>,
+) -> Result<Vec<Found>> {
+    let failed = IndexError::read(table);
+    let count = candidates.len();
+    // Which query wants which row, by rows.
+    let mut pairs: Vec<(u64, usize)> = candidates
+        .into_iter()
+        .enumerate()
+        .flat_map(|(query, rows)| rows.into_iter().map(move |row| (row, query)))
+        .collect();
+    pairs.sort_unstable();
+    let rows: Vec<u64> = pairs.iter().map(|(row, _)| *row).collect();
+    let mut found: Vec<Near> = (0..count).map(|_| Near::default()).collect();
+    let pairs = Arc::new(pairs);
+    let mut batches = std::pin::pin!(opened.read(table, rows));
+    while let Some(batch) = batches.try_next().await.map_err(&failed)? {
+        let (queries, pairs) = (Arc::clone(queries), Arc::clone(&pairs));
+        found = tokio::task::spawn_blocking(move || {
+            compare(&batch, &queries, first, &pairs, &mut found)?;
+            Ok::<_, IndexError>(found)
         })
-        .buffered(2);
-    nearest(batches, Arc::clone(target), failed).await
+        .await??;
+    }
+    Ok(found
+        .into_iter()
+        .map(|near| Found {
+            hits: near.heap.into_sorted_vec(),
+            compared: near.compared,
+        })
+        .collect())
+}
+
+/// The nearest rows of one query so far.
+#[derive(Default)]
+struct Near {
+    heap: BinaryHeap<Hit>,
+    compared: u64,
+}
+
+fn compare(
+    batch: &RecordBatch,
+    queries: &Queries,
+    first: usize,
+    pairs: &[(u64, usize)],
+    found: &mut [Near],
+) -> Result<()> {
+    let read = Read::of(batch, ID, &queries.column)?;
+    let probes: Vec<Probe> = queries
+        .vectors
+        .chunks_exact(queries.dim)
+        .skip(first)
+        .take(found.len())
+        .map(|vector| Probe::new(queries.metric, vector))
+        .collect();
+    for (at, row) in read.rows.iter().enumerate() {
+        let Some(vector) = read.vector(at) else {
+            continue;
+        };
+        let start = pairs.partition_point(|(other, _)| other < row);
+        for (_, query) in pairs[start..].iter().take_while(|(other, _)| other == row) {
+            let Some(distance) = probes[*query].distance(vector) else {
+                continue;
+            };
+            let near = &mut found[*query];
+            near.compared += 1;
+            let full = near.heap.len() == queries.k;
+            if full && near.heap.peek().is_some_and(|last| distance > last.distance) {
+                continue;
+            }
+            let hit = Hit {
+                distance,
+                preferred: false,
+                id: read.ids.value(at).to_owned(),
+                row: *row,
+            };
+            offer(&mut near.heap, queries.k, hit);
+        }
+    }
+    Ok(())
 }
 
 /// The rows, with where they are.

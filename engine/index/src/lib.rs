@@ -18,6 +18,7 @@ pub mod many;
 mod measure;
 pub mod motif;
 mod nearest;
+mod opened;
 pub mod plan;
 pub mod policy;
 pub mod predicate;

@@ -16,10 +16,12 @@ use penstock_types::Metric;
 use penstock_types::columns::ID;
 
 use crate::nearest::{Found, Hit, ROW, floats, offer};
+use crate::opened::Opened;
 use crate::plan::Plan;
+use crate::recall::Setting;
 use crate::search::{assemble, check};
 use crate::searcher::{Searcher, Way};
-use crate::{IndexError, Result, SearchRequest, column, exact};
+use crate::{IndexError, Result, SearchRequest, approximate, column, exact};
 
 /// The column of an answer that says which query a hit is for: Int64, from 0.
 pub const QUERY: &str = "query";
@@ -129,6 +131,10 @@ impl Searcher {
         let (found, exact) = match way {
             Way::Exact => (scan(table, &queries, filter, None).await?, true),
             Way::Hot(index, hot) => index.search_many(table, &queries, filter, *hot).await?,
+            Way::Cold(_, setting, Some(opened)) if filter.is_none() => {
+                let found = self.together(table, &queries, shared, setting, &opened);
+                (found.await?, false)
+            }
             Way::Cold(..) => (self.one_by_one(table, &queries, shared).await?, false),
         };
         self.count(plan.tier, queries.count());
@@ -155,6 +161,31 @@ impl Searcher {
             candidates,
             batch: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?,
         })
+    }
+
+    /// By an index on the disk, which is asked for all of them.
+    async fn together(
+        &self,
+        table: &Table,
+        queries: &Arc<Queries>,
+        shared: &SearchRequest,
+        setting: Setting,
+        opened: &Arc<Opened>,
+    ) -> Result<Vec<Found>> {
+        let found = approximate::search_many(table, queries, setting, opened).await?;
+        let mut all = Vec::with_capacity(found.len());
+        for (found, vector) in found.into_iter().zip(queries.vectors.chunks(queries.dim)) {
+            all.push(match found {
+                Some(found) if found.hits.len() >= queries.k => found,
+                // A single search knows what to do with too few.
+                _ => {
+                    let mut request = shared.clone();
+                    request.vector = vector.to_vec();
+                    self.hits(table, &request).await?
+                }
+            });
+        }
+        Ok(all)
     }
 
     async fn one_by_one(

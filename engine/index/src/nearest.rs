@@ -5,7 +5,8 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use arrow::array::{Array, AsArray, FixedSizeListArray, Float32Array, RecordBatch};
+use arrow::array::{Array, AsArray, FixedSizeListArray, Float32Array, RecordBatch, StringArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, UInt64Type};
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -15,6 +16,9 @@ use crate::{IndexError, Result};
 
 /// The column in which Lance hands out where a row is.
 pub(crate) const ROW: &str = "_rowid";
+
+/// Numbers that are compared where they arrive: handing them over would take as long.
+const INLINE_NUMBERS: usize = 1 << 15;
 
 /// A row and its exact distance. Ordered nearest first.
 #[derive(Debug, Clone)]
@@ -95,10 +99,11 @@ where
             let (target, worst) = (Arc::clone(&target), Arc::clone(&worst));
             async move {
                 let batch = batch?;
-                tokio::task::spawn_blocking(move || {
-                    compare(&batch, &target, f32::from_bits(worst.load(Relaxed)))
-                })
-                .await?
+                let worst = f32::from_bits(worst.load(Relaxed));
+                if batch.num_rows() * target.vector.len() <= INLINE_NUMBERS {
+                    return compare(&batch, &target, worst);
+                }
+                tokio::task::spawn_blocking(move || compare(&batch, &target, worst)).await?
             }
         })
         .buffer_unordered(at_once);
@@ -130,46 +135,68 @@ pub(crate) fn offer(heap: &mut BinaryHeap<Hit>, k: usize, hit: Hit) {
     }
 }
 
-fn compare(batch: &RecordBatch, target: &Target, worst: f32) -> Result<Found> {
-    let column = |name: &str| {
-        batch.column_by_name(name).ok_or(IndexError::Invariant {
-            what: "a scan left out a column that it was asked for",
-        })
-    };
-    let rows = column(ROW)?.as_primitive::<UInt64Type>();
-    let ids = cast(column(target.id_column)?, &DataType::Utf8)?;
-    let ids = ids.as_string::<i32>();
-    let vectors =
-        column(&target.column)?
+/// Rows with their ids and vectors, as they were read.
+pub(crate) struct Read {
+    pub(crate) rows: ScalarBuffer<u64>,
+    pub(crate) ids: StringArray,
+    vectors: FixedSizeListArray,
+    values: Float32Array,
+    dim: usize,
+}
+
+impl Read {
+    pub(crate) fn of(batch: &RecordBatch, id_column: &str, column: &str) -> Result<Self> {
+        let of = |name: &str| {
+            batch.column_by_name(name).ok_or(IndexError::Invariant {
+                what: "a scan left out a column that it was asked for",
+            })
+        };
+        let ids = cast(of(id_column)?, &DataType::Utf8)?;
+        let vectors = of(column)?
             .as_fixed_size_list_opt()
             .ok_or(IndexError::Invariant {
                 what: "a feature column is no fixed-size list",
             })?;
-    let values = floats(vectors)?;
-    let dim = vectors.value_length() as usize;
+        Ok(Self {
+            rows: of(ROW)?.as_primitive::<UInt64Type>().values().clone(),
+            ids: ids.as_string::<i32>().clone(),
+            values: floats(vectors)?,
+            dim: vectors.value_length() as usize,
+            vectors: vectors.clone(),
+        })
+    }
+
+    /// The vector of a row; `None` where it has none.
+    pub(crate) fn vector(&self, at: usize) -> Option<&[f32]> {
+        if self.vectors.is_null(at) {
+            return None;
+        }
+        let start = self.vectors.value_offset(at) as usize;
+        self.values.values().get(start..start + self.dim)
+    }
+}
+
+fn compare(batch: &RecordBatch, target: &Target, worst: f32) -> Result<Found> {
+    let read = Read::of(batch, target.id_column, &target.column)?;
     let probe = Probe::new(target.metric, &target.vector);
 
     let mut heap = BinaryHeap::with_capacity(target.k.min(batch.num_rows()) + 1);
     let mut limit = worst;
     let mut compared = 0;
     for row in 0..batch.num_rows() {
-        if vectors.is_null(row) {
-            continue;
-        }
-        let start = vectors.value_offset(row) as usize;
-        let Some(distance) = probe.distance(&values.values()[start..start + dim]) else {
+        let Some(distance) = read.vector(row).and_then(|vector| probe.distance(vector)) else {
             continue;
         };
         compared += 1;
         if distance > limit {
             continue;
         }
-        let id = ids.value(row);
+        let id = read.ids.value(row);
         let hit = Hit {
             distance,
             preferred: target.prefer_id.as_deref() == Some(id),
             id: id.to_owned(),
-            row: rows.value(row),
+            row: read.rows[row],
         };
         offer(&mut heap, target.k, hit);
         if heap.len() == target.k
@@ -196,7 +223,7 @@ pub(crate) fn floats(vectors: &FixedSizeListArray) -> Result<Float32Array> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{StringArray, UInt64Array};
+    use arrow::array::UInt64Array;
     use arrow::datatypes::{Field, Schema};
 
     use super::*;

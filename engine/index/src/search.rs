@@ -130,8 +130,9 @@ impl Searcher {
                 }
                 found.found
             }
-            Way::Cold(kind, setting) => {
-                approximate::search(table, target, filter, kind, setting).await?
+            Way::Cold(kind, setting, opened) => {
+                let how = (kind, setting);
+                approximate::search(table, target, filter, how, opened.as_ref()).await?
             }
         };
         // Fewer than k means that the rows which satisfy the predicate are few, or hidden from the

@@ -3,17 +3,21 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use penstock_store::Table;
+use penstock_store::{IndexInfo, Table};
 use penstock_types::{FeatureSpec, Metric};
 
 use crate::hot::{HotIndex, HotPlan};
 use crate::kind::IndexKind;
+use crate::opened::Opened;
 use crate::plan::{self, Plan, Tier, grouped, percent};
 use crate::recall::{Recalls, Setting};
 use crate::{HotTier, IndexError, Result, SearchRequest, approximate};
 
 /// Predicates whose count is kept in mind.
 const ESTIMATES: usize = 64;
+/// Indexes on the disk that stay open. Each holds its centroids, which rows were deleted, and the
+/// files that candidates are read from; what else is read of it is in Lance's cache.
+const OPENED: usize = 16;
 /// Rows on which the share of a predicate is estimated.
 const SAMPLE_ROWS: u64 = 65_536;
 /// Candidates that a walk keeps where nothing was measured yet.
@@ -28,15 +32,29 @@ struct Inner {
     hot: HotTier,
     recalls: Recalls,
     estimates: Mutex<Vec<(String, u64, String, u64)>>,
+    opened: Mutex<Vec<(OpenedKey, Arc<Usable>)>>,
     /// Queries answered, by tier.
     answered: [AtomicU64; Tier::ALL.len()],
 }
+
+/// An index on the disk.
+#[derive(Debug)]
+struct Usable {
+    kind: IndexKind,
+    info: IndexInfo,
+    opened: Option<Arc<Opened>>,
+}
+
+/// The place of a table, version and time stamp of its manifest, a column, how it is compared. A
+/// table made anew under its name has another time.
+type OpenedKey = (String, (u64, u128), String, Metric);
 
 /// A way that a search can take.
 pub(crate) enum Way {
     Exact,
     Hot(Arc<HotIndex>, Box<HotPlan>),
-    Cold(IndexKind, Setting),
+    /// The index, opened where it can be asked without a plan of Lance's.
+    Cold(IndexKind, Setting, Option<Arc<Opened>>),
 }
 
 impl Searcher {
@@ -118,6 +136,43 @@ impl Searcher {
                     .await
             }
         }
+    }
+
+    /// The index on the disk that can answer, as it was opened for an earlier search of the version.
+    async fn usable(
+        &self,
+        table: &Table,
+        column: &str,
+        metric: Metric,
+    ) -> Result<Option<Arc<Usable>>> {
+        let manifest = table.dataset().manifest();
+        let key = (
+            table.dataset().uri().to_owned(),
+            (manifest.version, manifest.timestamp_nanos),
+            column.to_owned(),
+            metric,
+        );
+        {
+            let kept = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, usable)) = kept.iter().find(|(other, _)| *other == key) {
+                return Ok(Some(Arc::clone(usable)));
+            }
+        }
+        let Some((kind, info)) = approximate::usable_index(table, column, metric).await? else {
+            return Ok(None);
+        };
+        let opened = Opened::of(table, kind, &info, metric).await?.map(Arc::new);
+        let usable = Arc::new(Usable { kind, info, opened });
+        let mut kept = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        // Files of versions before it would not be gone before they are closed.
+        kept.retain(|((uri, version, column, metric), _)| {
+            (uri, column, metric) != (&key.0, &key.2, &key.3) || *version > key.1
+        });
+        if kept.len() == OPENED {
+            kept.remove(0);
+        }
+        kept.push((key, Arc::clone(&usable)));
+        Ok(Some(usable))
     }
 
     /// How many rows satisfy a predicate, estimated on some fragments.
@@ -273,10 +328,10 @@ impl Choice<'_> {
 
     async fn cold(&self, forced: bool) -> Result<Option<(Way, Plan)>> {
         let (table, column) = (self.table, &self.request.column);
-        let Some((kind, info)) = approximate::usable_index(table, column, self.metric).await?
-        else {
+        let Some(usable) = self.searcher.usable(table, column, self.metric).await? else {
             return Ok(None);
         };
+        let (kind, info) = (usable.kind, &usable.info);
         let matching = self.matching().await?;
         if let Some(matching) = matching
             && !forced
@@ -325,6 +380,6 @@ impl Choice<'_> {
             refine: Some(setting.refine),
             recall: measured.and_then(|measured| measured.recall_of(setting.effort)),
         };
-        Ok(Some((Way::Cold(kind, setting), explained)))
+        Ok(Some((Way::Cold(kind, setting, usable.opened.clone()), explained)))
     }
 }

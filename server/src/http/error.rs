@@ -1,12 +1,14 @@
 //! Failures of handlers, and extractors whose refusals are problems.
 
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use penstock_openapi::{PROBLEM_JSON, Problem};
 use penstock_types::ErrorCode;
+use serde::de::DeserializeOwned;
 
 use crate::problem::{of_error, problem, problem_with_status};
 
@@ -121,9 +123,31 @@ impl From<PathRejection> for ApiError {
 }
 
 /// JSON of a request.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
 pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let given = request.headers().get(CONTENT_TYPE);
+        if given.is_none_or(|given| given.as_bytes() != b"application/json") {
+            let axum::Json(read) = axum::Json::from_request(request, state).await?;
+            return Ok(Self(read));
+        }
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(JsonRejection::from)?;
+        // axum's reader keeps book of where it is, number by number of a vector. Only an error needs
+        // that.
+        match serde_json::from_slice(&body) {
+            Ok(read) => Ok(Self(read)),
+            Err(_) => {
+                let axum::Json(read) = axum::Json::from_bytes(&body)?;
+                Ok(Self(read))
+            }
+        }
+    }
+}
 
 /// The query of a request.
 #[derive(FromRequestParts)]

@@ -2,8 +2,10 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use penstock_index::{
-    BuildOptions, IndexKind, Reason, SearchRequest, build, needs_index, refresh, search,
+    BuildOptions, IndexKind, ManyRequest, Reason, SearchRequest, Searcher, Tier, build,
+    needs_index, refresh, search,
 };
+use penstock_store::{DeleteOptions, Table};
 use penstock_types::{ErrorCode, Metric};
 
 use crate::data::{COLUMN, Fixture, Random, clustered, hits, some};
@@ -217,4 +219,66 @@ async fn small_tables_and_wrong_options() {
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::AlreadyExists);
     assert!(recall(&fixture, &vectors, Metric::Cosine).await >= 0.95);
+}
+
+/// What an index that stays open answers: single searches and a batch, which find the same.
+async fn both(searcher: &Searcher, table: &Table, queries: &[Vec<f32>]) -> Vec<Vec<(String, f32)>> {
+    let mut shared = SearchRequest::new(COLUMN, Vec::new(), 10);
+    shared.tier = Some(Tier::Cold);
+    let mut single = Vec::new();
+    for query in queries {
+        let mut request = shared.clone();
+        request.vector.clone_from(query);
+        let answer = searcher.search(table, &request).await.unwrap();
+        single.push(hits(&answer.batch));
+    }
+    let vectors = queries.concat();
+    let answer = searcher
+        .search_many(table, &ManyRequest { shared, vectors })
+        .await
+        .unwrap();
+    let together = hits(&answer.batch);
+    assert_eq!(together.len(), 10 * queries.len());
+    let together: Vec<_> = together.chunks(10).map(<[_]>::to_vec).collect();
+    assert_eq!(single, together);
+    single
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_index_answers_for_the_version_that_is_asked() {
+    let vectors = clustered(6_000, DIM, 9);
+    let mut fixture = Fixture::new(DIM).await;
+    fixture.append(&some(vectors.clone())).await;
+    let queries: Vec<Vec<f32>> = vectors.iter().step_by(250).cloned().collect();
+    for kind in [IndexKind::IvfHnswSq, IndexKind::IvfPq, IndexKind::IvfRq] {
+        let options = BuildOptions::default();
+        build(&fixture.store, &fixture.name, COLUMN, kind, options)
+            .await
+            .unwrap();
+        let searcher = Searcher::default();
+        let before = fixture.table().await;
+        let found = both(&searcher, &before, &queries).await;
+        let gone = found[3][1].0.clone();
+        let predicate = format!("id = '{gone}'");
+        let options = DeleteOptions::default();
+        let deleted = fixture.store.delete(&fixture.name, &predicate, options);
+        assert_eq!(deleted.await.unwrap().rows_deleted, 1);
+        let after = fixture.table().await;
+        let there = both(&searcher, &after, &queries).await;
+        assert!(!there[3].iter().any(|(id, _)| *id == gone), "{kind}");
+        assert_eq!(both(&searcher, &before, &queries).await, found, "{kind}");
+
+        // Rows that no index covers, then a second part of the index.
+        let fresh = clustered(300, DIM, 10 + kind as u64);
+        let first = fixture.rows();
+        fixture.append(&some(fresh.clone())).await;
+        for _ in 0..2 {
+            let table = fixture.table().await;
+            let found = both(&searcher, &table, &fresh[..5]).await;
+            for (i, found) in found.iter().enumerate() {
+                assert_eq!(found[0], (format!("p{:06}", first + i), 0.0), "{kind}");
+            }
+            fixture.store.optimize(&fixture.name).await.unwrap();
+        }
+    }
 }

@@ -157,6 +157,11 @@ impl Fixture {
         load.commit().await.unwrap();
     }
 
+    /// Rows appended so far.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     pub(crate) async fn table(&self) -> penstock_store::Table {
         self.store.table(&self.name).await.unwrap()
     }
