@@ -67,7 +67,7 @@ fn a_vertex_is_found_by_its_neighbourhood() {
     assert_eq!(graph.status.code(), Some(2));
     assert!(super::stderr(&graph).contains("has no vector"));
 
-    place.json(&["warm", "graphs"]);
+    place.json(&["warm", "graphs", "graph_sage_v1"]);
     let sql = "SELECT count(*) AS n FROM graphs WHERE graph_sage_v1 IS NULL AND parent IS NOT NULL";
     assert_eq!(place.json(&["sql", sql])[0]["n"], 0);
 
