@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
-use arrow::datatypes::{Float32Type, Int32Type, Int64Type};
+use arrow::datatypes::{Float32Type, Int64Type};
 use penstock_embed::Encoder;
 use penstock_graph::motif::Selection;
-use penstock_index::{DISTANCE, ManyRequest, Plan, QUERY, Tier};
+use penstock_index::{DISTANCE, IndexError, ManyRequest, Plan, QUERY, Tier};
 use penstock_pattern::{Allowed, MAX_VERTICES, Pattern, PatternError, SimilarOptions, Stopped};
 use penstock_store::{Table, VersionRef};
 use penstock_types::{Kind, Metric, TableName, columns};
@@ -203,7 +203,8 @@ impl Engine {
             Some(ready) => Some((ready.host.frequencies(&pattern)?, ready.host.vertices())),
             None => None,
         };
-        let chosen = anchors::choose(&pattern, frequencies.as_ref(), request.anchors, usable);
+        let mut chosen = anchors::choose(&pattern, frequencies.as_ref(), request.anchors, usable);
+        chosen.sort_unstable();
         if chosen.is_empty() {
             return Err(Error::NoAnchor);
         }
@@ -211,7 +212,7 @@ impl Engine {
         let many = many(&request, &column, &vectors, &chosen);
         let found = self.searcher().search_many(&table, &many);
         let found = task.run(found).await??;
-        let rows = rows(&found.batch, &chosen);
+        let rows = rows(&found.batch, &chosen)?;
         let search_seconds = searching.elapsed().as_secs_f64();
 
         task.progress.set_stage("growing");
@@ -367,18 +368,20 @@ struct Near {
 }
 
 /// The rows found; of rows of graphs, which have no vector, there is none.
-fn rows(batch: &arrow::array::RecordBatch, chosen: &[usize]) -> Vec<Near> {
+fn rows(batch: &arrow::array::RecordBatch, chosen: &[usize]) -> Result<Vec<Near>, Error> {
     let column = |name| batch.column_by_name(name);
     let query = column(QUERY).and_then(|c| c.as_primitive_opt::<Int64Type>());
     let parent = column(columns::PARENT).and_then(|c| c.as_string_opt::<i32>());
-    let vertex = column(columns::VERTEX).and_then(|c| c.as_primitive_opt::<Int32Type>());
+    let vertex = column(columns::VERTEX).and_then(|c| c.as_primitive_opt::<Int64Type>());
     let distance = column(DISTANCE).and_then(|c| c.as_primitive_opt::<Float32Type>());
     let (Some(query), Some(parent), Some(vertex), Some(distance)) =
         (query, parent, vertex, distance)
     else {
-        return Vec::new(); // the contract gives these types
+        return Err(Error::Index(IndexError::Invariant {
+            what: "a search answered columns of other types than it was asked for",
+        }));
     };
-    (0..batch.num_rows())
+    Ok((0..batch.num_rows())
         .filter_map(|row| {
             let of = chosen.get(usize::try_from(query.value(row)).ok()?)?;
             Some(Near {
@@ -388,7 +391,7 @@ fn rows(batch: &arrow::array::RecordBatch, chosen: &[usize]) -> Vec<Near> {
                 distance: distance.value(row),
             })
         })
-        .collect()
+        .collect())
 }
 
 #[cfg(test)]
