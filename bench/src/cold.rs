@@ -59,7 +59,10 @@ fn efforts(kind: IndexKind) -> Vec<Effort> {
     let mut all = Vec::new();
     for nprobes in probes {
         for ef in efs {
-            for refine in refines.iter().filter(|refine| *ef == 0 || *refine * K <= *ef) {
+            for refine in refines
+                .iter()
+                .filter(|refine| *ef == 0 || *refine * K <= *ef)
+            {
                 all.push(Effort {
                     nprobes: *nprobes,
                     ef: *ef,
@@ -141,10 +144,7 @@ impl Ours<'_> {
             hits += rows(batch)?.zip(of).filter(is_true).count();
         }
         let count = self.truth.len();
-        Ok((
-            count as f64 / seconds,
-            hits as f64 / (count * K) as f64,
-        ))
+        Ok((count as f64 / seconds, hits as f64 / (count * K) as f64))
     }
 }
 
@@ -198,8 +198,16 @@ pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
         }
     }
     let header = [
-        "index", "by", "build s", "goal", "nprobes", "ef", "refine", "recall@10",
-        "queries/s, one by one", "in batches",
+        "index",
+        "by",
+        "build s",
+        "goal",
+        "nprobes",
+        "ef",
+        "refine",
+        "recall@10",
+        "queries/s, one by one",
+        "in batches",
     ];
     println!("{}", machine::table(&header, &lines));
     Ok(())
@@ -234,7 +242,14 @@ async fn measure(kind: IndexKind, ours: &Ours<'_>, built: f64) -> Result<Vec<Vec
                 "batches find what single searches find: {together} and {found}"
             );
         }
-        lines.push(line(kind, "Penstock", built, goal, *effort, (recall, one, many)));
+        lines.push(line(
+            kind,
+            "Penstock",
+            built,
+            goal,
+            *effort,
+            (recall, one, many),
+        ));
     }
     Ok(lines)
 }
@@ -253,7 +268,11 @@ fn line(
         format!("{built:.1}"),
         goal.to_string(),
         effort.nprobes.to_string(),
-        if effort.ef > 0 { effort.ef.to_string() } else { String::new() },
+        if effort.ef > 0 {
+            effort.ef.to_string()
+        } else {
+            String::new()
+        },
         effort.refine.to_string(),
         format!("{recall:.4}"),
         format!("{one:.0}"),
@@ -300,7 +319,14 @@ fn lancedb(
         };
         let by = format!("LanceDB {}", found["version"].as_str().unwrap_or_default());
         let rates = (number("recall"), number("one"), number("many"));
-        lines.push(line(kind, &by, number("build"), number("goal"), effort, rates));
+        lines.push(line(
+            kind,
+            &by,
+            number("build"),
+            number("goal"),
+            effort,
+            rates,
+        ));
     }
     Ok(lines)
 }

@@ -188,7 +188,11 @@ enum Bench {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Types of index.
-        #[arg(long, value_delimiter = ',', default_value = "ivf_hnsw_sq,ivf_pq,ivf_rq")]
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "ivf_hnsw_sq,ivf_pq,ivf_rq"
+        )]
         kinds: Vec<penstock::index::IndexKind>,
         /// The interpreter of an environment with lancedb, to run on the same vectors.
         #[arg(long)]

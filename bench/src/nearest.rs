@@ -164,7 +164,13 @@ fn peers(
     let files = Files::write(folder.path(), &data.rows, &data.queries, truth)?;
     let pools = POOLS.map(|ef| ef.to_string()).join(",");
     let goals = RECALLS.map(|recall| recall.to_string()).join(",");
-    let answers = peer::ask(&peer.python, "nearest.py", &files, dim, &[pools, goals, peer.libraries.clone()])?;
+    let answers = peer::ask(
+        &peer.python,
+        "nearest.py",
+        &files,
+        dim,
+        &[pools, goals, peer.libraries.clone()],
+    )?;
     let lines = answers.iter().map(|found| {
         let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
         line(

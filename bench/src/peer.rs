@@ -29,17 +29,17 @@ impl Files {
         let hits = truth.iter().flatten().map(|hit| hit.row);
         Ok(Self {
             rows: write(folder, "rows.f32", rows.iter().map(|x| x.to_le_bytes()))?,
-            queries: write(folder, "queries.f32", queries.iter().map(|x| x.to_le_bytes()))?,
+            queries: write(
+                folder,
+                "queries.f32",
+                queries.iter().map(|x| x.to_le_bytes()),
+            )?,
             truth: write(folder, "truth.u32", hits.map(u32::to_le_bytes))?,
         })
     }
 }
 
-fn write(
-    folder: &Path,
-    name: &str,
-    values: impl Iterator<Item = [u8; 4]>,
-) -> Result<PathBuf> {
+fn write(folder: &Path, name: &str, values: impl Iterator<Item = [u8; 4]>) -> Result<PathBuf> {
     let at = folder.join(name);
     let mut file = BufWriter::new(File::create(&at)?);
     for value in values {

@@ -24,7 +24,9 @@ use load::{Ask, Load, measure};
 /// Recalls at which rates are compared.
 const RECALLS: [f64; 2] = [0.95, 0.99];
 /// Pools tried, ever larger, of each server.
-const POOLS: [usize; 15] = [10, 12, 14, 16, 20, 24, 28, 32, 40, 50, 64, 80, 100, 150, 200];
+const POOLS: [usize; 15] = [
+    10, 12, 14, 16, 20, 24, 28, 32, 40, 50, 64, 80, 100, 150, 200,
+];
 /// Connections at once.
 const CONNECTIONS: [usize; 3] = [1, 8, 16];
 /// How long a point is measured.
@@ -138,7 +140,11 @@ fn points(name: &str, server: &mut dyn Server, data: &Data) -> Result<()> {
         }
         while wanted.next_if(|goal| found >= *goal).is_some() {}
         for (at, form) in server.forms().into_iter().enumerate() {
-            let found = if at == 0 { found } else { recall(server, at, ef, data)? };
+            let found = if at == 0 {
+                found
+            } else {
+                recall(server, at, ef, data)?
+            };
             let connect = server.connect(at, ef)?;
             for connections in &form.connections {
                 let load = Load {

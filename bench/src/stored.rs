@@ -55,9 +55,7 @@ pub(crate) async fn load(
         .await?;
     for (part, vectors) in rows.chunks(BATCH * dim).enumerate() {
         let count = vectors.len() / dim;
-        let ids: Vec<String> = (0..count)
-            .map(|row| id(part * BATCH + row))
-            .collect();
+        let ids: Vec<String> = (0..count).map(|row| id(part * BATCH + row)).collect();
         let arrays = schema
             .fields()
             .iter()

@@ -9,8 +9,8 @@ use penstock::index::{
 use penstock::store::{Store, StoreOptions};
 use penstock_types::{Metric, TableName};
 
-use crate::stored::{load, spec};
 use crate::machine;
+use crate::stored::{load, spec};
 use crate::vectors::clustered;
 
 const K: usize = 10;

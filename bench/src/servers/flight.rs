@@ -65,7 +65,10 @@ impl Exchange {
         let (sent, answers) = (&self.sent, &mut self.answers);
         self.runtime.block_on(async {
             sent.send(batch).await?;
-            answers.try_next().await?.context("every message is answered")
+            answers
+                .try_next()
+                .await?
+                .context("every message is answered")
         })
     }
 }

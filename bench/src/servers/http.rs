@@ -45,7 +45,11 @@ impl Sent {
     }
 
     pub(super) fn json(host: SocketAddr, method: &str, path: &str, body: &Value) -> Self {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let headers = "Content-Type: application/json\r\n";
         Self::new(host, method, path, headers, body.as_bytes())
     }
@@ -117,7 +121,10 @@ impl Connection {
             };
             let size = std::str::from_utf8(&self.buffer[at..at + line])?;
             let size = usize::from_str_radix(size.split(';').next().unwrap_or(size).trim(), 16)?;
-            anyhow::ensure!(end - start + size <= MAX_BODY, "an answer of too many bytes");
+            anyhow::ensure!(
+                end - start + size <= MAX_BODY,
+                "an answer of too many bytes"
+            );
             at += line + 2;
             while self.buffer.len() < at + size + 2 {
                 self.more()?;

@@ -1,7 +1,7 @@
 //! `penstock serve`, with the index of the column in memory.
 
-use std::io::{BufRead as _, BufReader};
 use std::io::Cursor;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -228,7 +228,9 @@ fn hits_of(body: &[u8]) -> Result<Vec<Vec<u32>>> {
 
 fn results_of(body: &[u8]) -> Result<Vec<Vec<u32>>> {
     let answer: Value = serde_json::from_slice(body)?;
-    let results = answer["results"].as_array().context("a batch has results")?;
+    let results = answer["results"]
+        .as_array()
+        .context("a batch has results")?;
     Ok(results.iter().map(rows_of).collect())
 }
 

@@ -46,7 +46,9 @@ impl Postgres {
             vectors: data.queries.clone(),
         };
         run(Command::new("chown").arg(OWNER).arg(&this.folder))?;
-        run(this.program("initdb").args(["--auth", "trust", "--no-locale", "-E", "UTF8"]))?;
+        run(this
+            .program("initdb")
+            .args(["--auth", "trust", "--no-locale", "-E", "UTF8"]))?;
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories= \
              -c shared_buffers=2GB -c maintenance_work_mem=2GB -c max_connections=64",
@@ -55,7 +57,15 @@ impl Postgres {
         let log = this.folder.join("log");
         run(this
             .program("pg_ctl")
-            .args(["start", "--wait", "--timeout", "60", "--options", &options, "--log"])
+            .args([
+                "start",
+                "--wait",
+                "--timeout",
+                "60",
+                "--options",
+                &options,
+                "--log",
+            ])
             .arg(log))?;
         let mut client = Client::open(host)?;
         client.run("CREATE EXTENSION vector")?;

@@ -208,7 +208,12 @@ fn compare(
             let near = &mut found[*query];
             near.compared += 1;
             let full = near.heap.len() == queries.k;
-            if full && near.heap.peek().is_some_and(|last| distance > last.distance) {
+            if full
+                && near
+                    .heap
+                    .peek()
+                    .is_some_and(|last| distance > last.distance)
+            {
                 continue;
             }
             let hit = Hit {

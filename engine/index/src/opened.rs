@@ -188,7 +188,11 @@ impl Opened {
         wanted: usize,
         setting: Setting,
     ) -> Result<Vec<Rows>> {
-        if !self.parts.iter().all(|part| part.supports_batch_partition_search()) {
+        if !self
+            .parts
+            .iter()
+            .all(|part| part.supports_batch_partition_search())
+        {
             let each: Vec<_> = vectors
                 .chunks_exact(dim)
                 .map(|vector| self.candidates(table, vector, wanted, setting))
@@ -306,8 +310,13 @@ impl Opened {
         let mut key = vector.to_vec();
         if self.metric == Metric::Cosine {
             // Such an index is one of directions.
-            let norm = key.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-            key.iter_mut().for_each(|x| *x = (f64::from(*x) / norm) as f32);
+            let norm = key
+                .iter()
+                .map(|x| f64::from(*x).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            key.iter_mut()
+                .for_each(|x| *x = (f64::from(*x) / norm) as f32);
         }
         let key: ArrayRef = Arc::new(Float32Array::from(key));
         Ok(Query {

@@ -380,6 +380,9 @@ impl Choice<'_> {
             refine: Some(setting.refine),
             recall: measured.and_then(|measured| measured.recall_of(setting.effort)),
         };
-        Ok(Some((Way::Cold(kind, setting, usable.opened.clone()), explained)))
+        Ok(Some((
+            Way::Cold(kind, setting, usable.opened.clone()),
+            explained,
+        )))
     }
 }
