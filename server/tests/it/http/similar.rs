@@ -17,7 +17,8 @@ async fn what_lacks_an_edge_comes_second() {
     let server = Server::start().await;
     server.ingest("rings", "ring.graph", RING).await;
     let path = "/v1/tables/rings/match-similar";
-    let part = json!({"graph": "ring", "vertices": [0, 1, 2, 3, 4, 5, 6]});
+    let vertices = [0, 1, 2, 3, 4, 5, 6];
+    let part = json!({"graph": "ring", "vertices": vertices, "min_score": 0.9});
     let missing = server.post(path, &part).await;
     let said = problem(missing, 400, "invalid-argument").await;
     assert!(
