@@ -97,14 +97,10 @@ impl Chroma {
         }
         let body = json!({"new_configuration": {"hnsw": {"ef_search": ef}}});
         Connection::open(self.host)?.json("PUT", &self.collection, &body)?;
-        // The one before it is ended here, once the new one listens elsewhere.
-        let (process, host) = {
-            let _ = self.process.child().kill();
-            let _ = self.process.child().wait();
-            serve(&self.program, &self.folder)?
-        };
-        self.process = process;
-        self.host = host;
+        // Two servers must not have the folder at once.
+        self.process.child().kill()?;
+        self.process.child().wait()?;
+        (self.process, self.host) = serve(&self.program, &self.folder)?;
         self.ef = ef;
         Ok(())
     }
