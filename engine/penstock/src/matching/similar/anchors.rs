@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(choose(&path, None, 9, everywhere).len(), 7);
         // A rare label at the end draws them there; one that nobody has does not.
         let rare = (vec![900, 900, 900, 900, 900, 900, 1], 1_000);
-        assert_eq!(choose(&path, Some(&rare), 2, everywhere), [5, 6]);
+        assert_eq!(choose(&path, Some(&rare), 2, everywhere), [6, 5]);
         let unknown = (vec![900, 900, 900, 0, 900, 900, 900], 1_000);
         let chosen = choose(&path, Some(&unknown), 6, everywhere);
         assert!(!chosen.contains(&3), "{chosen:?}");

@@ -94,7 +94,9 @@ async fn graphs_read_in_lots_give_the_same_places() {
         assert_eq!(expected.matches[0].graph, "ring3");
         assert_eq!(expected.matches[0].score, 1.0);
         let own: Vec<Option<u32>> = (5..13).map(Some).collect();
-        assert_eq!(expected.matches[0].vertices, own);
+        // The ring repeats itself: the part is at another place too.
+        let best = expected.matches.iter().filter(|found| found.score == 1.0);
+        assert!(best.into_iter().any(|found| found.vertices == own));
         assert!(expected.matches[0].distance < 0.5);
         assert!(expected.graphs_searched > 4 && expected.matches.len() > 10);
         // About two graphs at a time.
