@@ -303,7 +303,12 @@ fn lancedb(
         "batch": BATCH,
         "runs": RUNS,
     });
-    let answers = peer::ask(python, "cold.py", files, shape.dim, &[wanted.to_string()])?;
+    let answers = peer::ask(
+        peer::script(python, "cold.py"),
+        files,
+        shape.dim,
+        &[wanted.to_string()],
+    )?;
     let mut lines = Vec::new();
     for found in answers {
         let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);

@@ -176,6 +176,9 @@ enum Bench {
         /// Which of them.
         #[arg(long, default_value = "hnswlib,faiss,usearch")]
         libraries: String,
+        /// The program of `bench/reference/hnsw_rs`, to run on the same vectors.
+        #[arg(long, env = "PENSTOCK_HNSW_RS")]
+        hnsw_rs: Option<PathBuf>,
     },
     /// Indexes on the disk: recall@10 and queries per second, beside LanceDB.
     Cold {
@@ -358,23 +361,33 @@ async fn main() -> anyhow::Result<()> {
         }
         Bench::Nearest {
             data: vectors::Source::Scope40,
-            peer,
+            peer: python,
             libraries,
+            hnsw_rs,
             ..
         } => {
-            let peer = peer.map(|python| nearest::Peer { python, libraries });
-            nearest::real(&corpus("protein/scope40.fasta"), peer.as_ref())
+            let peer = nearest::Peer {
+                python,
+                libraries,
+                hnsw_rs,
+            };
+            nearest::real(&corpus("protein/scope40.fasta"), &peer)
         }
         Bench::Nearest {
             data: vectors::Source::Clustered,
             rows,
             dim,
             seed,
-            peer,
+            peer: python,
             libraries,
+            hnsw_rs,
         } => {
-            let peer = peer.map(|python| nearest::Peer { python, libraries });
-            nearest::synthetic(&nearest::Shape { rows, dim, seed }, peer.as_ref())
+            let peer = nearest::Peer {
+                python,
+                libraries,
+                hnsw_rs,
+            };
+            nearest::synthetic(&nearest::Shape { rows, dim, seed }, &peer)
         }
         Bench::Cold {
             rows,

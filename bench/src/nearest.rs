@@ -2,6 +2,7 @@
 //! in Python on the very same vectors; and the same under filters.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -34,10 +35,12 @@ pub(crate) struct Shape {
 
 /// Libraries to run on the same vectors.
 pub(crate) struct Peer {
-    /// The interpreter of an environment that has them.
-    pub(crate) python: PathBuf,
+    /// The interpreter of an environment that has those of Python.
+    pub(crate) python: Option<PathBuf>,
     /// Their names, with commas between them.
     pub(crate) libraries: String,
+    /// The program of `bench/reference/hnsw_rs`.
+    pub(crate) hnsw_rs: Option<PathBuf>,
 }
 
 fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
@@ -94,20 +97,20 @@ fn rate(
     Ok((count as f64 / best, last?))
 }
 
-pub(crate) fn synthetic(shape: &Shape, peer: Option<&Peer>) -> Result<()> {
+pub(crate) fn synthetic(shape: &Shape, peer: &Peer) -> Result<()> {
     let data = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
     println!("clustered, seed {}", shape.seed);
     run(&data, shape.dim, peer)
 }
 
 /// On descriptors of the sequences of a file.
-pub(crate) fn real(path: &Path, peer: Option<&Peer>) -> Result<()> {
+pub(crate) fn real(path: &Path, peer: &Peer) -> Result<()> {
     let (data, dim) = descriptors(path, QUERIES)?;
     println!("protein-kmer-v1 of {}", path.display());
     run(&data, dim, peer)
 }
 
-fn run(data: &Clustered, dim: usize, peer: Option<&Peer>) -> Result<()> {
+fn run(data: &Clustered, dim: usize, peer: &Peer) -> Result<()> {
     let rows = data.rows.len() / dim;
     let truth = truth(&data.rows, dim, &data.queries)?;
     let (index, seconds) = build(data, dim)?;
@@ -127,7 +130,7 @@ fn run(data: &Clustered, dim: usize, peer: Option<&Peer>) -> Result<()> {
         while wanted.next_if(|goal| reached >= *goal).is_some() {}
     }
     drop(index);
-    if let Some(peer) = peer {
+    if peer.python.is_some() || peer.hnsw_rs.is_some() {
         lines.extend(peers(peer, dim, data, &truth)?);
     }
     println!("{rows} x {dim}, L2, M = 16, ef_construction = 200");
@@ -164,13 +167,20 @@ fn peers(
     let files = Files::write(folder.path(), &data.rows, &data.queries, truth)?;
     let pools = POOLS.map(|ef| ef.to_string()).join(",");
     let goals = RECALLS.map(|recall| recall.to_string()).join(",");
-    let answers = peer::ask(
-        &peer.python,
-        "nearest.py",
-        &files,
-        dim,
-        &[pools, goals, peer.libraries.clone()],
-    )?;
+    let mut answers = Vec::new();
+    if let Some(python) = &peer.python {
+        let python = peer::script(python, "nearest.py");
+        let wanted = [pools.clone(), goals.clone(), peer.libraries.clone()];
+        answers.extend(peer::ask(python, &files, dim, &wanted)?);
+    }
+    if let Some(program) = &peer.hnsw_rs {
+        answers.extend(peer::ask(
+            Command::new(program),
+            &files,
+            dim,
+            &[pools, goals],
+        )?);
+    }
     let lines = answers.iter().map(|found| {
         let number = |key: &str| found[key].as_f64().unwrap_or(f64::NAN);
         line(

@@ -49,16 +49,21 @@ fn write(folder: &Path, name: &str, values: impl Iterator<Item = [u8; 4]>) -> Re
     Ok(at)
 }
 
-/// What a script of `bench/reference` prints, one JSON object a line.
+/// A script of `bench/reference`.
+pub(crate) fn script(python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(Path::new(REFERENCE).join(name));
+    command
+}
+
+/// What a program prints of the files, one JSON object a line.
 pub(crate) fn ask(
-    python: &Path,
-    script: &str,
+    mut program: Command,
     files: &Files,
     dim: usize,
     arguments: &[String],
 ) -> Result<Vec<Value>> {
-    let output = Command::new(python)
-        .arg(Path::new(REFERENCE).join(script))
+    let output = program
         .arg(dim.to_string())
         .args([&files.rows, &files.queries, &files.truth])
         .args(arguments)

@@ -52,8 +52,8 @@ impl Rounds<'_> {
     /// and rayon's. Memory is four such arrays of 4 bytes a number; time is linear in `rounds *
     /// buckets * (edges + vertices * buckets * classes)`.
     ///
-    /// On a GPU a graph of any size is as fast as its memory; on a CPU the integer code of the
-    /// crate penstock-pattern, which knows that the matrices are nearly empty, is faster.
+    /// Every matrix is multiplied whole; the integer code of the crate penstock-pattern passes over
+    /// its zeros.
     ///
     /// # Errors
     /// Rows or matrices are not as long as `buckets` says, graphs have not as many vertices; the
