@@ -86,15 +86,16 @@ fn the_number_of_threads_changes_no_bit() {
 
 #[test]
 fn equal_neighbourhoods_have_equal_rows() {
-    // A path of five in a tree and alone, the other way round: two edges around the middle are alike.
-    let labels = ["A", "B", "C", "B", "D", "E"].map(Some);
-    let alone = rows(5, &[(0, 1), (1, 2), (2, 3), (3, 4)], &labels[..5]);
+    // Two paths whose last labels differ, the one turned round: up to two edges from C, labels and
+    // degrees are the same.
+    let labels = ["A", "B", "C", "B", "D", "F"].map(Some);
+    let alone = rows(6, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)], &labels);
     let turned = ["E", "D", "B", "C", "B", "A"].map(Some);
     let tree = rows(6, &[(5, 4), (4, 3), (3, 2), (2, 1), (1, 0)], &turned);
     let distance =
         |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum() };
     assert!(distance(&alone[2], &tree[3]) < 1e-12);
-    // The edge to E is two edges from vertex 1, whose row is another.
+    // E and F are two edges from the next vertex, whose row is another.
     assert!(distance(&alone[3], &tree[2]) > 1e-3);
     for row in alone.iter().chain(&tree) {
         let length: f32 = row.iter().map(|x| x * x).sum();
