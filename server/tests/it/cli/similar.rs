@@ -170,7 +170,8 @@ fn a_planted_part_is_first_also_where_it_differs() {
 
     // Only rows of a predicate are where places grow from.
     let mut arguments = similar("exact.json").to_vec();
-    arguments.extend(["--where", "label = '3'"].map(str::to_owned));
+    let rows = ["--where", "label = '3'", "--anchors", "8"];
+    arguments.extend(rows.map(str::to_owned));
     let found = run(&arguments);
     assert_eq!(found["matches"][0]["vertices"], place_but(&[]));
     assert!(
@@ -222,7 +223,7 @@ fn a_part_of_a_stored_graph_is_a_pattern_too() {
     );
     assert!(wrong.contains("4000"), "{wrong}");
     let wrong = place.fails(
-        4,
+        3,
         &[
             "match",
             "graphs",

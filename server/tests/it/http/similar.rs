@@ -39,10 +39,9 @@ async fn what_lacks_an_edge_comes_second() {
         (&matches[0]["graph"], &matches[0]["score"]),
         (&"ring".into(), &1.0.into())
     );
-    assert_eq!(
-        (&matches[1]["graph"], &matches[1]["score"]),
-        (&"open".into(), &json!(14.0 / 15.0))
-    );
+    assert_eq!(matches[1]["graph"], "open");
+    let score = matches[1]["score"].as_f64().unwrap();
+    assert!((score - 14.0 / 15.0).abs() < 1e-12, "{score}");
     for found in matches {
         assert_eq!(found["vertices"], json!([0, 1, 2, 3, 4, 5, 6]));
         assert_eq!(found["vertices_matched"], 7);
