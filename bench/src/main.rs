@@ -223,6 +223,9 @@ enum Bench {
     },
     /// The index in memory under filters: recall@10 and queries per second by selectivity.
     Filters {
+        /// Which vectors; those of the corpus have their own number and length.
+        #[arg(long, value_enum, default_value = "clustered")]
+        data: vectors::Source,
         /// Vectors.
         #[arg(long, default_value_t = 200_000)]
         rows: usize,
@@ -423,7 +426,17 @@ async fn main() -> anyhow::Result<()> {
             // It waits for answers; the runtimes that it needs are its own.
             tokio::task::spawn_blocking(move || servers::run(&options)).await?
         }
-        Bench::Filters { rows, dim, seed } => nearest::filters(&nearest::Shape { rows, dim, seed }),
+        Bench::Filters {
+            data: vectors::Source::Scope40,
+            seed,
+            ..
+        } => nearest::filters_real(&corpus("protein/scope40.fasta"), seed),
+        Bench::Filters {
+            data: vectors::Source::Clustered,
+            rows,
+            dim,
+            seed,
+        } => nearest::filters_synthetic(&nearest::Shape { rows, dim, seed }),
         Bench::Late {
             rows,
             items,

@@ -195,33 +195,60 @@ fn peers(
     Ok(lines.collect())
 }
 
-pub(crate) fn filters(shape: &Shape) -> Result<()> {
-    let data = clustered(shape.rows, 200, shape.dim, shape.seed);
-    let (index, _) = build(&data, shape.dim)?;
+/// Queries under each filter.
+const FILTERED: usize = 200;
+
+pub(crate) fn filters_synthetic(shape: &Shape) -> Result<()> {
+    let data = clustered(shape.rows, FILTERED, shape.dim, shape.seed);
+    println!("clustered, seed {}", shape.seed);
+    filters(&data, shape.dim, shape.seed)
+}
+
+/// On descriptors of the sequences of a file; a cluster is what lies nearest to one of some rows.
+pub(crate) fn filters_real(path: &Path, seed: u64) -> Result<()> {
+    let (mut data, dim) = descriptors(path, FILTERED)?;
+    let rows = data.rows.chunks_exact(dim);
+    let step = (rows.len() / FILTERED).max(1);
+    let middles: Vec<f32> = rows.step_by(step).flatten().copied().collect();
+    let options = ScanOptions {
+        metric: Metric::L2,
+        k: 1,
+        threads: 2,
+    };
+    let own = nearest(&middles, dim, &data.rows, &options, &Control::default())?;
+    data.centre_of = own.iter().map(|hits| hits[0].row as usize).collect();
+    println!("protein-kmer-v1 of {}", path.display());
+    filters(&data, dim, seed)
+}
+
+fn filters(data: &Clustered, dim: usize, seed: u64) -> Result<()> {
+    let (index, _) = build(data, dim)?;
+    let rows = index.len();
     let mut lines = Vec::new();
     // Numbers from 0 to 1 of rows, or of centres, that are allowed below a share.
-    let mut random = ChaCha8Rng::seed_from_u64(shape.seed + 1);
-    let chances: Vec<f64> = (0..shape.rows.max(CENTRES))
-        .map(|_| random.random())
-        .collect();
+    let mut random = ChaCha8Rng::seed_from_u64(seed + 1);
+    let chances: Vec<f64> = (0..rows.max(CENTRES)).map(|_| random.random()).collect();
     for share in [0.5, 0.1, 0.01, 0.001] {
         for whole in [false, true] {
-            let filter = Filter::new(shape.rows, |row| {
+            let filter = Filter::new(rows, |row| {
                 chances[if whole { data.centre_of[row] } else { row }] < share
             });
+            if filter.count() == 0 {
+                continue;
+            }
             let allowed: Vec<u32> = filter.iter().collect();
             let some: Vec<f32> = allowed
                 .iter()
-                .flat_map(|row| &data.rows[*row as usize * shape.dim..][..shape.dim])
+                .flat_map(|row| &data.rows[*row as usize * dim..][..dim])
                 .copied()
                 .collect();
-            let mut truth = truth(&some, shape.dim, &data.queries)?;
+            let mut truth = truth(&some, dim, &data.queries)?;
             for hit in truth.iter_mut().flatten() {
                 hit.row = allowed[hit.row as usize];
             }
             let ef = BatchOptions::default().ef;
             let (one, batch) = rate(&index, &data.queries, ef, 1, Some(&filter))?;
-            let way = cost(shape.rows, shape.dim, 16, filter.count(), ef).way;
+            let way = cost(rows, dim, 16, filter.count(), ef).way;
             lines.push(vec![
                 share.to_string(),
                 if whole { "whole clusters" } else { "scattered" }.to_owned(),
