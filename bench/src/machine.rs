@@ -27,8 +27,17 @@ pub(crate) fn describe() -> String {
 
 /// The most memory that this process has held, in megabytes (10^6); `None` off Linux.
 pub(crate) fn peak_resident_megabytes() -> Option<f64> {
+    status_megabytes("VmHWM:")
+}
+
+/// The memory that this process holds now, in megabytes (10^6); `None` off Linux.
+pub(crate) fn resident_megabytes() -> Option<f64> {
+    status_megabytes("VmRSS:")
+}
+
+fn status_megabytes(key: &str) -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(key))?;
     let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024.0 / 1e6)
 }

@@ -12,7 +12,7 @@ use penstock_types::Metric;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::machine::table;
+use crate::machine::{peak_resident_megabytes, resident_megabytes, table};
 use crate::peer::{self, Files};
 use crate::vectors::{CENTRES, Clustered, clustered, descriptors};
 
@@ -113,7 +113,17 @@ pub(crate) fn real(path: &Path, peer: &Peer) -> Result<()> {
 fn run(data: &Clustered, dim: usize, peer: &Peer) -> Result<()> {
     let rows = data.rows.len() / dim;
     let truth = truth(&data.rows, dim, &data.queries)?;
+    let before = resident_megabytes().unwrap_or(f64::NAN);
     let (index, seconds) = build(data, dim)?;
+    let estimate = Hnsw::bytes(rows, dim, index.options());
+    println!(
+        "memory beside the rows: {:.0} MB estimated, {:.0} at the most while it is built; {:.0} and {:.0} \
+         measured",
+        estimate.index as f64 / 1e6,
+        estimate.peak as f64 / 1e6,
+        resident_megabytes().unwrap_or(f64::NAN) - before,
+        peak_resident_megabytes().unwrap_or(f64::NAN) - before,
+    );
     let mut lines = Vec::new();
     let mut wanted = RECALLS.into_iter().peekable();
     for ef in POOLS {
