@@ -15,10 +15,11 @@ use crate::error::{HnswError, Result};
 use crate::index::Hnsw;
 use crate::level;
 use crate::memory::Aligned;
-use crate::options::{Control, Options, check_shape, threads};
+use crate::options::{Control, Options, check_shape};
 use crate::places::Places;
 use crate::scratch::Scratches;
 use crate::simd::isa::Isa;
+use crate::threads::threads;
 
 use distinct::Distinct;
 

@@ -45,6 +45,7 @@ mod search;
 mod simd;
 #[cfg(test)]
 mod tests;
+pub mod threads;
 #[expect(unsafe_code, reason = "reads links and codes without a check of each")]
 mod walk;
 

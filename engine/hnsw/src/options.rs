@@ -6,6 +6,7 @@ use penstock_types::Metric;
 
 use crate::error::{HnswError, Result};
 use crate::memory::footprint;
+use crate::threads::threads;
 use crate::{MAX_DIM, MAX_ROWS, codes, level};
 
 /// What an index is built with. The names of the literature are in brackets.
@@ -73,14 +74,6 @@ pub(crate) fn check_shape(numbers: usize, dim: usize) -> Result<usize> {
         return Err(HnswError::TooManyRows { rows });
     }
     Ok(rows)
-}
-
-/// Threads to run where `asked` were asked for.
-pub(crate) fn threads(asked: usize) -> usize {
-    match asked {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        some => some,
-    }
 }
 
 /// How long work is watched and stopped.

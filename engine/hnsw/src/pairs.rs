@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use penstock_types::{Metric, Probe};
 
 use crate::error::Result;
-use crate::options::{Control, check_shape, threads};
+use crate::options::{Control, check_shape};
 use crate::scan::{compare, inverse_norms};
 use crate::simd::TILE;
 use crate::simd::isa::Isa;
+use crate::threads::{share, threads};
 
 /// What is called with pairs of rows, the lesser first.
 pub type FoundFn<'f> = &'f (dyn Fn(&[(u32, u32)]) + Sync);
@@ -83,20 +84,7 @@ pub fn within(
             (control.progress)(done, blocks);
         }
     };
-    let outcomes = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads(options.threads).min(blocks))
-            .map(|_| scope.spawn(run))
-            .collect();
-        let mut outcomes = vec![run()];
-        // A panic of a thread goes on in this one.
-        outcomes.extend(others.into_iter().map(|other| {
-            other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        }));
-        outcomes
-    });
-    outcomes.into_iter().collect()
+    share(threads(options.threads).min(blocks), run)
 }
 
 struct Work<'a> {

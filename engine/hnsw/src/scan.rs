@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use penstock_types::{Metric, Probe};
 
 use crate::error::Result;
-use crate::options::{Control, check_shape, threads, within};
+use crate::options::{Control, check_shape, within};
 use crate::search::{Hit, MAX_EF, by_distance, keep};
 use crate::simd::isa::{Isa, dispatch};
 use crate::simd::lanes::Lanes;
 use crate::simd::{TILE, dot, tile};
+use crate::threads::{share, threads};
 
 /// Bytes of rows that are compared with one query after the other.
 const BLOCK: usize = 256 << 10;
@@ -102,20 +103,7 @@ pub(crate) fn nearest_by(
             (control.progress)(end, count);
         }
     };
-    let outcomes = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(count.div_ceil(pass)))
-            .map(|_| scope.spawn(run))
-            .collect();
-        let mut outcomes = vec![run()];
-        // A panic of a thread goes on in this one.
-        outcomes.extend(others.into_iter().map(|other| {
-            other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        }));
-        outcomes
-    });
-    outcomes.into_iter().collect::<Result<()>>()?;
+    share(threads.min(count.div_ceil(pass)), run)?;
     Ok(answers
         .into_inner()
         .unwrap_or_else(|poison| poison.into_inner()))

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use penstock_hnsw::threads::threads;
 use penstock_hnsw::{Hnsw, Options};
 use penstock_store::{Store, Table};
 use penstock_types::{FeatureSpec, Metric, TableName};
@@ -210,7 +211,7 @@ impl HotTier {
     }
 
     fn options(&self, metric: Metric) -> Options {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = threads(0);
         let threads = match self.0.options.build_threads {
             0 => cores.div_ceil(2),
             some => some,

@@ -286,7 +286,7 @@ async fn highest<S>(
 where
     S: Stream<Item = Result<RecordBatch, lance::Error>>,
 {
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from);
+    let at_once = penstock_hnsw::threads::threads(0);
     let worst = Arc::new(AtomicU32::new(f32::INFINITY.to_bits()));
     let mut heap = BinaryHeap::new();
     let mut compared = 0;

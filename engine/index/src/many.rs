@@ -235,7 +235,7 @@ async fn nearest_many<S>(
 where
     S: Stream<Item = Result<RecordBatch, lance::Error>>,
 {
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from);
+    let at_once = penstock_hnsw::threads::threads(0);
     let count = queries.count();
     let infinity = || AtomicU32::new(f32::INFINITY.to_bits());
     let worst: Arc<Vec<AtomicU32>> = Arc::new((0..count).map(|_| infinity()).collect());

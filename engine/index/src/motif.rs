@@ -188,7 +188,7 @@ pub async fn motif(table: &Table, request: &MotifRequest) -> Result<MotifAnswer>
     }
     let batches = scan.try_into_stream().await.map_err(&failed)?;
 
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from);
+    let at_once = penstock_hnsw::threads::threads(0);
     let search = Arc::new(Search {
         motif,
         column: request.column.clone(),

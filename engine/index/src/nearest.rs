@@ -88,7 +88,7 @@ pub(crate) async fn nearest<S>(
 where
     S: Stream<Item = Result<RecordBatch, lance::Error>>,
 {
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from);
+    let at_once = penstock_hnsw::threads::threads(0);
     // Distances are never negative zero and compare as floats; only whoever is nearer gets in.
     let worst = Arc::new(AtomicU32::new(target.radius.to_bits()));
     let mut heap = BinaryHeap::with_capacity(target.k + 1);

@@ -19,6 +19,7 @@ use lance::index::prefilter::{DatasetPreFilter, PreFilter};
 use lance::index::{DatasetIndexExt, DatasetIndexInternalExt};
 use lance_index::metrics::NoOpMetricsCollector;
 use lance_index::vector::{ApproxMode, DEFAULT_QUERY_PARALLELISM, Query, VectorIndex};
+use penstock_hnsw::threads::threads;
 use penstock_store::{IndexInfo, Table};
 use penstock_types::Metric;
 use penstock_types::columns::ID;
@@ -147,7 +148,7 @@ impl Opened {
                 });
                 let searches: Vec<_> = searches.collect();
                 futures::stream::iter(searches)
-                    .buffer_unordered(threads())
+                    .buffer_unordered(threads(0))
                     .try_collect::<Vec<_>>()
                     .await
                     .map_err(&failed)?
@@ -198,13 +199,13 @@ impl Opened {
                 .map(|vector| self.candidates(table, vector, wanted, setting))
                 .collect();
             return futures::stream::iter(each)
-                .buffered(threads())
+                .buffered(threads(0))
                 .try_collect()
                 .await;
         }
         // As many groups as cores: a group is compared by one of them.
         let count = vectors.len() / dim;
-        let group = count.div_ceil(threads()).max(1);
+        let group = count.div_ceil(threads(0)).max(1);
         let groups: Vec<_> = vectors
             .chunks(group * dim)
             .map(|vectors| self.group(table, vectors, dim, wanted, setting))
@@ -337,10 +338,6 @@ impl Opened {
             approx_mode: ApproxMode::Normal,
         })
     }
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// The partitions that a query looks into, nearest first, and how far away they are.

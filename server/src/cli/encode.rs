@@ -60,7 +60,7 @@ impl Args {
             );
             if outcome.rows_empty > 0 {
                 let rows = table::counted(outcome.rows_empty, "row");
-                text += &format!("  {rows} hold nothing that can be encoded\n");
+                text += &format!("  {rows} without anything that can be encoded\n");
             }
             text
         })

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::error::{HnswError, Result};
 use crate::filter::{Filter, Way};
 use crate::index::Hnsw;
-use crate::options::{Control, threads, within};
+use crate::options::{Control, within};
+use crate::threads::{share, threads};
 
 use super::{Hit, MAX_EF};
 
@@ -120,18 +121,7 @@ impl Hnsw {
             self.scratches.give(scratch);
             Ok(())
         };
-        let outcomes = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-            let mut outcomes = vec![run()];
-            // A panic of a thread goes on in this one.
-            outcomes.extend(others.into_iter().map(|other| {
-                other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            }));
-            outcomes
-        });
-        outcomes.into_iter().collect::<Result<()>>()?;
+        share(threads, run)?;
         let mut parts = parts
             .into_inner()
             .unwrap_or_else(|poison| poison.into_inner());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use lance_table::format::Fragment;
+use penstock_hnsw::threads::{share, threads};
 use penstock_hnsw::{RangeOptions, Scratch};
 use penstock_types::{Metric, Probe};
 
@@ -143,21 +144,7 @@ impl HotIndex {
                 task.progress(done, count);
             }
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let outcomes = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..cores.min(count.div_ceil(TAKE)))
-                .map(|_| scope.spawn(run))
-                .collect();
-            let mut outcomes = vec![run()];
-            // A panic of a thread goes on in this one.
-            outcomes.extend(others.into_iter().map(|other| {
-                other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            }));
-            outcomes
-        });
-        outcomes.into_iter().collect::<Result<()>>()?;
+        share(threads(0).min(count.div_ceil(TAKE)), run)?;
         let held = rows.held() as u32;
         task.pairs(&rest.vectors, &|found| {
             halves.fetch_add(2 * found.len() as u64, Relaxed);

@@ -1,12 +1,15 @@
-//! A table whose rows are computed, all at once, when it is read.
+//! Tables whose rows are computed, all at once, when they are read.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -22,8 +25,63 @@ use crate::QueryError;
 pub(super) type AnswerFn =
     Arc<dyn Fn() -> BoxFuture<'static, Result<RecordBatch, QueryError>> + Send + Sync>;
 
+/// What is called for some columns of the table, of which the statement wants so many rows at most:
+/// the call, for plans that are shown, and what makes it.
+type CallFn = Box<dyn Fn(&SchemaRef, Option<usize>) -> (String, AnswerFn) + Send + Sync>;
+
+/// A table of answers, computed when it is scanned.
+pub(super) struct AnswerTable {
+    /// Of its step in a plan.
+    name: &'static str,
+    schema: SchemaRef,
+    call: CallFn,
+}
+
+impl AnswerTable {
+    pub(super) fn new(
+        name: &'static str,
+        schema: SchemaRef,
+        call: impl Fn(&SchemaRef, Option<usize>) -> (String, AnswerFn) + Send + Sync + 'static,
+    ) -> Self {
+        let call = Box::new(call);
+        Self { name, schema, call }
+    }
+}
+
+impl fmt::Debug for AnswerTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&(self.call)(&self.schema, None).0)
+    }
+}
+
+#[async_trait]
+impl TableProvider for AnswerTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(indices) => Arc::new(self.schema.project(indices)?),
+            None => Arc::clone(&self.schema),
+        };
+        let (what, answer) = (self.call)(&schema, limit);
+        Ok(Arc::new(AnswerExec::new(self.name, what, schema, answer)))
+    }
+}
+
 /// Computes the rows once and hands on the columns that the plan asked for.
-pub(super) struct AnswerExec {
+struct AnswerExec {
     name: &'static str,
     /// The call, for plans that are shown.
     what: String,
@@ -32,12 +90,7 @@ pub(super) struct AnswerExec {
 }
 
 impl AnswerExec {
-    pub(super) fn new(
-        name: &'static str,
-        what: String,
-        schema: SchemaRef,
-        answer: AnswerFn,
-    ) -> Self {
+    fn new(name: &'static str, what: String, schema: SchemaRef, answer: AnswerFn) -> Self {
         Self {
             name,
             what,

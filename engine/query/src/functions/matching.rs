@@ -4,16 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::Result;
-use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_plan::ExecutionPlan;
-use penstock_store::VersionRef;
 
 use super::MATCH_PATTERN;
-use super::answer::AnswerExec;
-use super::table::{number, text, wrong};
+use super::answer::AnswerTable;
+use super::table::{number, text, versioned, wrong};
 use crate::catalog::Pinned;
 use crate::{MatchFn, PatternMatch};
 
@@ -63,72 +59,22 @@ impl TableFunctionImpl for Match {
             _ => return Err(usage().into()),
         };
         let table = text(table).ok_or_else(usage)?;
-        let (table, at) = match table.split_once('@') {
-            Some((table, version)) => {
-                let version = version.parse::<VersionRef>();
-                (
-                    table,
-                    version.map_err(|e| wrong(MATCH_PATTERN, e.to_string()))?,
-                )
+        let (table, at) = versioned(MATCH_PATTERN, table)?;
+        let call = PatternMatch {
+            table: self.pinned.get(table, &at).ok_or_else(usage)?.clone(),
+            pattern: text(pattern).ok_or_else(usage)?.to_owned(),
+            limit,
+        };
+        let find = Arc::clone(&self.find);
+        let provider = AnswerTable::new("MatchExec", schema(), move |_schema, limit| {
+            let (find, mut call) = (Arc::clone(&find), call.clone());
+            // The statement wants no more: the search may stop there.
+            if let Some(limit) = limit {
+                let limit = limit as u64;
+                call.limit = Some(call.limit.map_or(limit, |given| given.min(limit)));
             }
-            None => (table, VersionRef::Latest),
-        };
-        Ok(Arc::new(MatchTable {
-            schema: schema(),
-            find: Arc::clone(&self.find),
-            call: PatternMatch {
-                table: self.pinned.get(table, &at).ok_or_else(usage)?.clone(),
-                pattern: text(pattern).ok_or_else(usage)?.to_owned(),
-                limit,
-            },
-        }))
-    }
-}
-
-/// The matches, as a table that searches when it is scanned.
-struct MatchTable {
-    schema: SchemaRef,
-    find: MatchFn,
-    call: PatternMatch,
-}
-
-impl fmt::Debug for MatchTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.call.fmt(f)
-    }
-}
-
-#[async_trait]
-impl TableProvider for MatchTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(indices) => Arc::new(self.schema.project(indices)?),
-            None => Arc::clone(&self.schema),
-        };
-        let mut call = self.call.clone();
-        // The statement wants no more: the search may stop there.
-        if let Some(limit) = limit {
-            call.limit = Some(
-                call.limit
-                    .map_or(limit as u64, |given| given.min(limit as u64)),
-            );
-        }
-        let (find, what) = (Arc::clone(&self.find), format!("{call:?}"));
-        let answer = Arc::new(move || (find)(call.clone()));
-        Ok(Arc::new(AnswerExec::new("MatchExec", what, schema, answer)))
+            (format!("{call:?}"), Arc::new(move || (find)(call.clone())))
+        });
+        Ok(Arc::new(provider))
     }
 }

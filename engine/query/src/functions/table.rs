@@ -6,15 +6,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::Expr;
 use penstock_store::{Table, VersionRef};
 use penstock_types::columns::ID;
 
-use super::answer::AnswerExec;
+use super::answer::AnswerTable;
 use super::{AT, VECTOR_SEARCH};
 use crate::catalog::Pinned;
 use crate::{Query, QueryError, SearchFn, VectorSearch};
@@ -112,15 +110,7 @@ impl TableFunctionImpl for Search {
             _ => return Err(usage().into()),
         };
         let table = text(table).ok_or_else(usage)?;
-        let (table, at) = match table.split_once('@') {
-            Some((table, version)) => (
-                table,
-                version
-                    .parse::<VersionRef>()
-                    .map_err(|e| wrong(VECTOR_SEARCH, e.to_string()))?,
-            ),
-            None => (table, VersionRef::Latest),
-        };
+        let (table, at) = versioned(VECTOR_SEARCH, table)?;
         let table = self.pinned.get(table, &at).ok_or_else(usage)?.clone();
         let k = number(k)
             .and_then(|k| usize::try_from(k).ok())
@@ -128,20 +118,46 @@ impl TableFunctionImpl for Search {
         let filter = filter
             .map(|filter| text(filter).map(str::to_owned).ok_or_else(usage))
             .transpose()?;
-        let provider = SearchTable {
-            schema: search_schema(&table),
-            search: Arc::clone(&self.search),
-            call: VectorSearch {
-                column: text(column).ok_or_else(usage)?.to_owned(),
-                query: query_of(query)?,
-                table,
-                k,
-                filter,
-                columns: Vec::new(),
-            },
+        let call = VectorSearch {
+            column: text(column).ok_or_else(usage)?.to_owned(),
+            query: query_of(query)?,
+            table,
+            k,
+            filter,
+            columns: Vec::new(),
         };
+        let search = Arc::clone(&self.search);
+        let schema = search_schema(&call.table);
+        let provider = AnswerTable::new("SearchExec", schema, move |schema, _limit| {
+            let (search, mut call) = (Arc::clone(&search), call.clone());
+            call.columns = schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .filter(|name| name != DISTANCE)
+                .collect();
+            if call.columns.is_empty() {
+                call.columns.push(ID.to_owned());
+            }
+            (
+                format!("{call:?}"),
+                Arc::new(move || (search)(call.clone())),
+            )
+        });
         Ok(Arc::new(provider))
     }
+}
+
+/// The table and the version of `TABLE` or `TABLE@VERSION`, an argument of a function.
+pub(super) fn versioned<'a>(
+    function: &'static str,
+    text: &'a str,
+) -> Result<(&'a str, VersionRef), QueryError> {
+    let Some((table, version)) = text.split_once('@') else {
+        return Ok((text, VersionRef::Latest));
+    };
+    let version = version.parse::<VersionRef>();
+    Ok((table, version.map_err(|e| wrong(function, e.to_string()))?))
 }
 
 /// What the third argument asks for.
@@ -193,61 +209,6 @@ fn search_schema(table: &Table) -> SchemaRef {
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new(DISTANCE, DataType::Float32, false)));
     Arc::new(Schema::new(fields))
-}
-
-/// The answer of a search, as a table that searches when it is scanned.
-struct SearchTable {
-    schema: SchemaRef,
-    search: SearchFn,
-    call: VectorSearch,
-}
-
-impl fmt::Debug for SearchTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.call.fmt(f)
-    }
-}
-
-#[async_trait]
-impl TableProvider for SearchTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Temporary
-    }
-
-    async fn scan(
-        &self,
-        _session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
-        _limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = match projection {
-            Some(indices) => Arc::new(self.schema.project(indices)?),
-            None => Arc::clone(&self.schema),
-        };
-        let mut call = self.call.clone();
-        call.columns = schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .filter(|name| name != DISTANCE)
-            .collect();
-        if call.columns.is_empty() {
-            call.columns.push(ID.to_owned());
-        }
-        let (search, what) = (Arc::clone(&self.search), format!("{call:?}"));
-        let answer = Arc::new(move || (search)(call.clone()));
-        Ok(Arc::new(AnswerExec::new(
-            "SearchExec",
-            what,
-            schema,
-            answer,
-        )))
-    }
 }
 
 #[cfg(test)]
