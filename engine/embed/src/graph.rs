@@ -30,6 +30,9 @@ pub struct Graph {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphFault {
+    /// A sequence whose graph is not made.
+    #[error("{0}")]
+    Sequence(String),
     /// Vertices are numbered with 32 bits.
     #[error("a graph of {vertices} vertices; at most {} are numbered", u32::MAX)]
     TooManyVertices {

@@ -13,7 +13,7 @@ use penstock_types::{Metric, TableName};
 use crate::approximate::{distance_type, usable_index};
 use crate::column;
 use crate::kind::IndexKind;
-use crate::policy::{Reason, default_partitions, needs_index};
+use crate::policy::{Reason, default_partitions, is_stale, needs_index};
 use crate::{IndexError, Result};
 
 /// Numbers of a vector that one entry of a product quantiser stands for: 8 to 1 against `f32`
@@ -186,8 +186,8 @@ pub struct RefreshOutcome {
     pub updated: bool,
 }
 
-/// Builds the indexes that are missing and worth it, and brings stale ones up to date. Does nothing
-/// where nothing is due, so that a background task may call it after every commit.
+/// Builds the vector indexes that are missing and worth it, and brings stale ones of any kind up to
+/// date. Does nothing where nothing is due, so that a background task may call it after every commit.
 ///
 /// # Errors
 /// Somebody else holds the maintenance lease (try again later), or the store fails.
@@ -210,7 +210,8 @@ pub async fn refresh(store: &Store, name: &TableName) -> Result<RefreshOutcome> 
             }
         }
     }
-    if stale {
+    // Those of words, of motifs and of ids too.
+    if stale || table.indexes().await?.iter().any(is_stale) {
         store.optimize(name).await?;
         outcome.updated = true;
     }

@@ -8,6 +8,31 @@ use penstock_types::{FeatureSpec, Metric, Pooling};
 
 use crate::{IndexError, Made, Result};
 
+/// One version of one table. A table made anew under its name has another time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moment {
+    uri: String,
+    version: u64,
+    /// Nanoseconds since 1970.
+    time: u128,
+}
+
+impl Moment {
+    pub(crate) fn of(table: &Table) -> Self {
+        let manifest = table.dataset().manifest();
+        Self {
+            uri: table.dataset().uri().to_owned(),
+            version: manifest.version,
+            time: manifest.timestamp_nanos,
+        }
+    }
+
+    /// Whether it is an older version of the same table, or of one before it.
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
+        self.uri == other.uri && (self.version, self.time) < (other.version, other.time)
+    }
+}
+
 /// The feature column of that name, with one vector per row.
 pub(crate) fn feature(table: &Table, column: &str) -> Result<FeatureSpec> {
     let (spec, data_type) = described(table, column)?;

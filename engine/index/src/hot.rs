@@ -21,7 +21,9 @@ use penstock_hnsw::{Hnsw, Options};
 use penstock_store::{Store, Table};
 use penstock_types::{FeatureSpec, Metric, TableName};
 
-use crate::{IndexError, Result, column};
+use crate::column::{self, Moment};
+use crate::fetch::kept::Kept;
+use crate::{IndexError, Result};
 use build::Build;
 use saved::Saved;
 use segment::Segment;
@@ -41,11 +43,14 @@ const DEAD_SHARE: f64 = 0.3;
 const VIEWS: usize = 4;
 /// Predicates whose rows are kept in mind.
 const PREDICATES: usize = 32;
+/// Columns of hits may take this part of what indexes may.
+const COLUMNS_SHARE: u64 = 8;
 
 /// How much memory indexes may take, and how they are built.
 #[derive(Debug, Clone)]
 pub struct HotOptions {
-    /// Bytes of all indexes together, one that is being built included.
+    /// Bytes of all indexes together, one that is being built included. Columns of their hits may take
+    /// an eighth as much beside them.
     pub budget_bytes: u64,
     /// Threads of a build; searches have the others. 0: half of the cores.
     pub build_threads: usize,
@@ -83,7 +88,7 @@ pub struct HotIndex {
     segments: Vec<Arc<Segment>>,
     /// Names of the segments' files.
     files: Vec<String>,
-    views: Mutex<Vec<(u64, Arc<View>)>>,
+    views: Mutex<Vec<(Moment, Arc<View>)>>,
     matching: Mutex<Vec<search::Matching>>,
 }
 
@@ -138,17 +143,24 @@ impl Default for Watch {
 }
 
 /// The indexes in memory of one store. Cheap to clone: clones are one tier.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct HotTier(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     options: HotOptions,
+    columns: Kept,
     held: Mutex<HashMap<Key, Arc<HotIndex>>>,
     /// Bytes that builds have reserved.
     reserved: AtomicU64,
     /// One build of an index at a time.
     building: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Default for HotTier {
+    fn default() -> Self {
+        Self::new(HotOptions::default())
+    }
 }
 
 /// Bytes set aside for a build until it ends.
@@ -171,9 +183,28 @@ impl HotTier {
     #[must_use]
     pub fn new(options: HotOptions) -> Self {
         Self(Arc::new(Inner {
+            columns: Kept::new(options.budget_bytes / COLUMNS_SHARE),
             options,
-            ..Inner::default()
+            held: Mutex::default(),
+            reserved: AtomicU64::new(0),
+            building: Mutex::default(),
         }))
+    }
+
+    /// Whether any index of the table is in memory.
+    pub(crate) fn holds(&self, table: &TableName) -> bool {
+        self.held().keys().any(|key| key.table == *table)
+    }
+
+    /// Columns of hits of the tables that have an index in memory.
+    pub(crate) fn columns(&self) -> &Kept {
+        &self.0.columns
+    }
+
+    /// Bytes of columns of hits, kept beside the indexes.
+    #[must_use]
+    pub fn column_bytes(&self) -> u64 {
+        self.0.columns.bytes()
     }
 
     /// The index of a column that can answer a search by this metric.
@@ -203,6 +234,9 @@ impl HotTier {
         held.retain(|key, _| {
             key.table != *table || column.is_some_and(|column| column != key.column)
         });
+        if !held.keys().any(|key| key.table == *table) {
+            self.0.columns.forget(table);
+        }
         before - held.len()
     }
 
@@ -433,10 +467,10 @@ impl HotIndex {
 
     /// The index as a version sees it.
     async fn view(&self, table: &Table) -> Result<Arc<View>> {
-        let version = table.version();
+        let moment = Moment::of(table);
         {
             let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, view)) = views.iter().find(|(of, _)| *of == version) {
+            if let Some((_, view)) = views.iter().find(|(of, _)| *of == moment) {
                 return Ok(Arc::clone(view));
             }
         }
@@ -445,7 +479,7 @@ impl HotIndex {
         if views.len() == VIEWS {
             views.remove(0);
         }
-        views.push((version, Arc::clone(&view)));
+        views.push((moment, Arc::clone(&view)));
         Ok(view)
     }
 }

@@ -23,7 +23,6 @@ use penstock_types::{Dim, FeatureSpec, Metric, Probe};
 use crate::exact::set_filter;
 use crate::nearest::{Found, Hit, ROW, floats, offer};
 use crate::plan::Plan;
-use crate::search::assemble;
 use crate::{IndexError, MAX_K, Made, Result, SearchRequest, Searcher, approximate, column};
 
 /// The most vectors of a query.
@@ -126,7 +125,7 @@ impl Searcher {
         let spec = column::items(table, &request.column)?;
         column::check_made(&request.column, &spec, request.made.as_ref())?;
         let query = check(&spec, request)?;
-        let (names, schema) = column::projected(table, &request.columns)?;
+        let (names, _) = column::projected(table, &request.columns)?;
         let (found, plan) = match &request.candidates {
             None => (scan(table, &query, request.filter.as_deref()).await?, None),
             Some(candidates) => {
@@ -144,7 +143,7 @@ impl Searcher {
             exact: plan.is_none(),
             candidates: found.compared,
             plan,
-            batch: assemble(table, &found.hits, &names, schema).await?,
+            batch: self.assemble(table, &found.hits, &names).await?,
         })
     }
 }

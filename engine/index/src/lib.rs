@@ -8,6 +8,7 @@ pub mod diverse;
 pub mod duplicates;
 pub mod error;
 mod exact;
+mod fetch;
 pub mod fuse;
 pub mod group;
 pub mod hot;

@@ -19,7 +19,7 @@ use crate::nearest::{Found, Hit, ROW, floats, offer};
 use crate::opened::Opened;
 use crate::plan::Plan;
 use crate::recall::Setting;
-use crate::search::{assemble, check};
+use crate::search::check;
 use crate::searcher::{Searcher, Way};
 use crate::{IndexError, Result, SearchRequest, approximate, column, exact};
 
@@ -125,7 +125,7 @@ impl Searcher {
                 max: MAX_HITS,
             });
         }
-        let (names, schema) = column::projected(table, &shared.columns)?;
+        let (names, _) = column::projected(table, &shared.columns)?;
         let filter = shared.filter.as_deref();
         let (way, plan) = self.choose(table, &spec, metric, shared).await?;
         let (found, exact) = match way {
@@ -145,7 +145,7 @@ impl Searcher {
             .flat_map(|(query, found)| std::iter::repeat_n(query as i64, found.hits.len()));
         let of: ArrayRef = Arc::new(Int64Array::from_iter_values(of));
         let hits: Vec<Hit> = found.into_iter().flat_map(|found| found.hits).collect();
-        let batch = assemble(table, &hits, &names, schema).await?;
+        let batch = self.assemble(table, &hits, &names).await?;
         let mut fields = vec![Arc::new(Field::new(QUERY, DataType::Int64, false))];
         fields.extend(batch.schema().fields().iter().cloned());
         let mut columns = vec![of];

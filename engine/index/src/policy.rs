@@ -1,6 +1,6 @@
 //! When an index is worth it, and the parameters chosen for it.
 
-use penstock_store::Table;
+use penstock_store::{IndexInfo, Table};
 use penstock_types::Metric;
 
 use crate::kind::IndexKind;
@@ -51,17 +51,20 @@ pub async fn needs_index(table: &Table, column: &str) -> Result<Option<Reason>> 
     crate::column::feature(table, column)?;
     for metric in Metric::ALL {
         if let Some((_, info)) = approximate::usable_index(table, column, metric).await? {
-            let (indexed, unindexed) = (info.indexed_rows, info.unindexed_rows);
-            let stale = unindexed >= STALE_ROWS
-                || unindexed as f64 > STALE_SHARE * (indexed + unindexed) as f64;
-            return Ok(stale.then_some(Reason::Stale {
-                indexed_rows: indexed,
-                unindexed_rows: unindexed,
+            return Ok(is_stale(&info).then_some(Reason::Stale {
+                indexed_rows: info.indexed_rows,
+                unindexed_rows: info.unindexed_rows,
             }));
         }
     }
     let rows = table.count_rows(None).await?;
     Ok((rows >= WORTH_ROWS).then_some(Reason::Missing { rows }))
+}
+
+/// Whether an index of any kind misses so many rows that bringing it up to date is worth it.
+pub(crate) fn is_stale(index: &IndexInfo) -> bool {
+    let (indexed, unindexed) = (index.indexed_rows, index.unindexed_rows);
+    unindexed >= STALE_ROWS || unindexed as f64 > STALE_SHARE * (indexed + unindexed) as f64
 }
 
 /// Partitions for a table of this many vectors.

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Float32Array, RecordBatch, RecordBatchOptions, StringArray,
-};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use lance::dataset::ProjectionRequest;
+use arrow::array::{Float32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use penstock_store::Table;
 use penstock_types::Metric;
 use penstock_types::columns::ID;
 
 use crate::nearest::{Found, Hit, Target};
 use crate::plan::Plan;
+use crate::rows::Place;
 use crate::searcher::{Searcher, Way};
 use crate::{
     IndexError, MAX_K, Result, SearchAnswer, SearchOptions, SearchRequest, approximate, column,
@@ -45,7 +43,7 @@ impl Searcher {
     /// # Errors
     /// The request does not fit the table (see [`IndexError`]), or reading fails.
     pub async fn search(&self, table: &Table, request: &SearchRequest) -> Result<SearchAnswer> {
-        let (names, schema) = column::projected(table, &request.columns)?;
+        let (names, _) = column::projected(table, &request.columns)?;
         let Reached {
             metric,
             plan,
@@ -63,7 +61,7 @@ impl Searcher {
             candidates: found.compared,
             truncated: request.radius.is_some() && found.hits.len() == request.k,
             plan,
-            batch: assemble(table, &found.hits, &names, schema).await?,
+            batch: self.assemble(table, &found.hits, &names).await?,
         })
     }
 
@@ -197,70 +195,28 @@ fn check_options(options: &SearchOptions) -> Result<()> {
     bounded("refine", options.refine, 1_000)
 }
 
-/// Reads the requested columns of the hits, in their order, and adds the distance.
-pub(crate) async fn assemble(
-    table: &Table,
-    hits: &[Hit],
-    names: &[String],
-    schema: SchemaRef,
-) -> Result<RecordBatch> {
-    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new(DISTANCE, DataType::Float32, false)));
-    let schema = Arc::new(Schema::new(fields));
-    let mut arrays: Vec<ArrayRef> = if hits.is_empty() {
-        names
+impl Searcher {
+    /// Reads the requested columns of the hits, in their order, and adds the distance.
+    pub(crate) async fn assemble(
+        &self,
+        table: &Table,
+        hits: &[Hit],
+        names: &[String],
+    ) -> Result<RecordBatch> {
+        let places: Vec<Place<'_>> = hits
             .iter()
-            .zip(schema.fields())
-            .map(|(_, field)| arrow::array::new_empty_array(field.data_type()))
-            .collect()
-    } else if names.iter().all(|name| name == ID) {
-        // The hits say it themselves.
-        let ids: ArrayRef = Arc::new(StringArray::from_iter_values(
-            hits.iter().map(|hit| &hit.id),
-        ));
-        names.iter().map(|_| Arc::clone(&ids)).collect()
-    } else {
-        let rows = take(table, hits, names).await?;
-        names
-            .iter()
-            .map(|name| {
-                rows.column_by_name(name)
-                    .cloned()
-                    .ok_or(IndexError::Invariant {
-                        what: "a read left out a column that it was asked for",
-                    })
+            .map(|hit| Place {
+                row: hit.row,
+                id: &hit.id,
             })
-            .collect::<Result<_>>()?
-    };
-    arrays.push(Arc::new(Float32Array::from_iter_values(
-        hits.iter().map(|hit| hit.distance),
-    )));
-    let options = RecordBatchOptions::new().with_row_count(Some(hits.len()));
-    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
-}
-
-async fn take(table: &Table, hits: &[Hit], names: &[String]) -> Result<RecordBatch> {
-    let failed = IndexError::read(table);
-    let mut columns: Vec<&str> = names.iter().map(String::as_str).collect();
-    if !columns.contains(&ID) {
-        columns.push(ID);
+            .collect();
+        let rows = self.fetch().read(self.hot(), table, &places, names).await?;
+        let mut fields = rows.schema().fields().to_vec();
+        fields.push(Arc::new(Field::new(DISTANCE, DataType::Float32, false)));
+        let mut arrays = rows.columns().to_vec();
+        arrays.push(Arc::new(Float32Array::from_iter_values(
+            hits.iter().map(|hit| hit.distance),
+        )));
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
     }
-    let dataset = table.dataset();
-    let projection = dataset.schema().project(&columns).map_err(&failed)?;
-    let rows: Vec<u64> = hits.iter().map(|hit| hit.row).collect();
-    let batch = dataset
-        .take_rows(&rows, ProjectionRequest::from_schema(projection))
-        .await
-        .map_err(&failed)?;
-    // The rows must be the ones that were compared, whatever happens below us.
-    let ids = batch.column_by_name(ID).map(|ids| ids.as_string::<i32>());
-    let same = ids.is_some_and(|ids| {
-        ids.len() == hits.len() && hits.iter().zip(ids).all(|(hit, id)| id == Some(&hit.id))
-    });
-    if !same {
-        return Err(IndexError::Invariant {
-            what: "the rows read are not the rows found",
-        });
-    }
-    Ok(batch)
 }

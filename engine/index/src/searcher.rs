@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use penstock_store::{IndexInfo, Table};
 use penstock_types::{FeatureSpec, Metric};
 
+use crate::fetch::Fetch;
 use crate::hot::{HotIndex, HotPlan};
 use crate::kind::IndexKind;
 use crate::opened::Opened;
@@ -33,6 +34,7 @@ struct Inner {
     recalls: Recalls,
     estimates: Mutex<Vec<(String, u64, String, u64)>>,
     opened: Mutex<Vec<(OpenedKey, Arc<Usable>)>>,
+    fetch: Fetch,
     /// Queries answered, by tier.
     answered: [AtomicU64; Tier::ALL.len()],
 }
@@ -77,6 +79,11 @@ impl Searcher {
     #[must_use]
     pub fn recalls(&self) -> &Recalls {
         &self.0.recalls
+    }
+
+    /// What reads the columns of hits.
+    pub(crate) fn fetch(&self) -> &Fetch {
+        &self.0.fetch
     }
 
     /// Queries answered since the start, by tier; those of a batch each count.

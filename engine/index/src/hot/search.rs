@@ -10,6 +10,7 @@ use penstock_store::Table;
 use super::view::View;
 use super::{HotIndex, PREDICATES};
 use crate::Result;
+use crate::column::Moment;
 use crate::exact;
 use crate::many::{self, Queries};
 use crate::nearest::{Found, Hit, Target, offer};
@@ -20,7 +21,7 @@ const INLINE_NUMBERS: u64 = 1 << 20;
 /// The rows for which a predicate held.
 #[derive(Debug)]
 pub(super) struct Matching {
-    version: u64,
+    moment: Moment,
     predicate: String,
     filters: Arc<Vec<Arc<Filter>>>,
 }
@@ -110,10 +111,10 @@ impl HotIndex {
         table: &Table,
         predicate: &str,
     ) -> Result<Arc<Vec<Arc<Filter>>>> {
-        let version = table.version();
+        let moment = Moment::of(table);
         {
             let kept = self.matching.lock().unwrap_or_else(PoisonError::into_inner);
-            let same = |kept: &&Matching| kept.version == version && kept.predicate == predicate;
+            let same = |kept: &&Matching| kept.moment == moment && kept.predicate == predicate;
             if let Some(kept) = kept.iter().find(same) {
                 return Ok(Arc::clone(&kept.filters));
             }
@@ -124,7 +125,7 @@ impl HotIndex {
             kept.remove(0);
         }
         kept.push(Matching {
-            version,
+            moment,
             predicate: predicate.to_owned(),
             filters: Arc::clone(&filters),
         });

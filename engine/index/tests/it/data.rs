@@ -157,6 +157,11 @@ impl Fixture {
         load.commit().await.unwrap();
     }
 
+    /// For a table of the same name, whose rows begin anew.
+    pub(crate) fn anew(self) -> Self {
+        Self { rows: 0, ..self }
+    }
+
     /// Rows appended so far.
     pub(crate) fn rows(&self) -> usize {
         self.rows

@@ -6,6 +6,7 @@ mod approximate;
 mod data;
 mod duplicates;
 mod exact;
+mod fetch;
 mod hot;
 mod late;
 mod motif;

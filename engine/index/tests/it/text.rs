@@ -1,7 +1,8 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float32Type, UInt32Type};
 use penstock_index::{
-    HybridRequest, SearchRequest, TextAnswer, TextRequest, build_text_index, hybrid, text_search,
+    HybridRequest, SearchRequest, TextAnswer, TextRequest, build_motif_index, build_text_index,
+    hybrid, refresh, text_search,
 };
 use penstock_store::{DeleteOptions, Table};
 use penstock_types::{ErrorCode, Kind};
@@ -203,6 +204,24 @@ async fn what_cannot_be_asked() {
     ] {
         let error = text_search(&table, &request).await.unwrap_err();
         assert_eq!(error.code(), code, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upkeep_brings_indexes_of_words_and_motifs_up_to_date() {
+    let mut fixture = Fixture::new(8).await;
+    fixture.append(&some(clustered(400, 8, 11))).await;
+    let (store, name) = (&fixture.store, &fixture.name);
+    build_text_index(store, name, "source").await.unwrap();
+    build_motif_index(store, name, "sequence").await.unwrap();
+    assert!(!refresh(store, name).await.unwrap().updated);
+    for (rows, due) in [(10, false), (40, true)] {
+        fixture.append(&some(clustered(rows, 8, rows as u64))).await;
+        let outcome = refresh(&fixture.store, &fixture.name).await.unwrap();
+        assert_eq!(outcome.updated, due, "{rows} more");
+        for index in fixture.table().await.indexes().await.unwrap() {
+            assert_eq!(index.unindexed_rows, if due { 0 } else { 10 }, "{index:?}");
+        }
     }
 }
 
