@@ -29,7 +29,7 @@ use crate::{IndexError, Result};
 /// Fragments whose files stay open.
 const FRAGMENTS: usize = 64;
 /// Bytes of ids that are kept of one index.
-const ID_BYTES: usize = 32 << 20;
+const ID_BYTES: usize = 16 << 20;
 /// Ids that are read and kept together.
 const ID_ROWS: u32 = 1024;
 /// Reads of a disk at once.

@@ -109,7 +109,9 @@ pub(super) async fn live(
             None => rows.insert_fragment(id),
             Some(deleted) => {
                 let mut left = RoaringBitmap::new();
-                left.insert_range(0..u32::try_from(fragment.physical_rows().await?).unwrap_or(u32::MAX));
+                left.insert_range(
+                    0..u32::try_from(fragment.physical_rows().await?).unwrap_or(u32::MAX),
+                );
                 left -= RoaringBitmap::from(deleted.as_ref());
                 rows.insert_bitmap(id, left);
             }

@@ -202,9 +202,7 @@ impl Page {
 
 /// Whether the numbers of a page are not compressed.
 fn is_flat(zip: &FullZipLayout) -> bool {
-    let flat = |encoding: &CompressiveEncoding| {
-        matches!(&encoding.compression, Some(Compression::Flat(flat)) if flat.data.is_none())
-    };
+    let flat = |encoding: &CompressiveEncoding| matches!(&encoding.compression, Some(Compression::Flat(flat)) if flat.data.is_none());
     let Some(values) = &zip.value_compression else {
         return false;
     };
@@ -225,4 +223,83 @@ fn read_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn read_at(_: &File, _: &mut [u8], _: u64) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, FixedSizeListArray, RecordBatch, RecordBatchIterator};
+    use arrow::compute::cast;
+    use arrow::datatypes::{Field, Float32Type, Schema};
+    use lance::dataset::WriteParams;
+    use lance_file::version::LanceFileVersion;
+
+    use super::*;
+
+    const ROWS: usize = 3_000;
+
+    fn vectors(dim: usize, missing: usize) -> FixedSizeListArray {
+        let number = |row: usize, at: usize| Some((row * 7 + at) as f32 % 513.0 - 200.0);
+        let rows = (0..ROWS).map(|row| {
+            let is_there = missing == 0 || row % missing != 1;
+            is_there.then(|| (0..dim).map(|at| number(row, at)).collect::<Vec<_>>())
+        });
+        FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, dim as i32)
+    }
+
+    /// Writes a column and reads it back, row by row; answers whether it is plain.
+    async fn is_plain(dim: usize, missing: usize, number: DataType, version: &str) -> bool {
+        let written = vectors(dim, missing);
+        let item = Arc::new(Field::new("item", number.clone(), true));
+        let kind = DataType::FixedSizeList(item, dim as i32);
+        let column: ArrayRef = cast(&written, &kind).unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("v", kind, true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let uri = folder.path().join("a table").to_string_lossy().into_owned();
+        let params = WriteParams {
+            data_storage_version: Some(version.parse::<LanceFileVersion>().unwrap()),
+            ..WriteParams::default()
+        };
+        let batches = RecordBatchIterator::new([Ok(batch)], schema);
+        let dataset = Dataset::write(batches, &uri, Some(params)).await.unwrap();
+        let fragment = dataset.get_fragments().remove(0);
+        let plain = Plain::of(&dataset, &fragment, "v", &number, dim);
+        let Some(plain) = plain.await.unwrap() else {
+            return false;
+        };
+        let mut space = Space::default();
+        for row in 0..ROWS {
+            let read = plain.read(row as u32, &mut space).unwrap();
+            let true_one = written.is_valid(row).then(|| written.value(row));
+            let true_one = true_one.as_ref().map(|v| v.as_primitive::<Float32Type>());
+            assert_eq!(read, true_one.map(|v| &v.values()[..]), "{row}");
+        }
+        assert!(plain.read(ROWS as u32, &mut space).is_err());
+        true
+    }
+
+    #[tokio::test]
+    async fn vectors_are_read_as_they_were_written() {
+        for (dim, missing, number) in [
+            (128, 0, DataType::Float32),
+            (128, 7, DataType::Float32),
+            (65, 3, DataType::Float32),
+            (320, 0, DataType::Float16),
+            (320, 5, DataType::Float16),
+        ] {
+            let plain = is_plain(dim, missing, number.clone(), "2.2").await;
+            assert!(plain, "{dim} x {number}, one of {missing} missing");
+        }
+        assert!(is_plain(128, 7, DataType::Float32, "2.1").await);
+    }
+
+    #[tokio::test]
+    async fn others_are_left_to_lance() {
+        // Short vectors share compressed blocks; older files are written in another way.
+        assert!(!is_plain(8, 0, DataType::Float32, "2.2").await);
+        assert!(!is_plain(128, 0, DataType::Float32, "2.0").await);
+        assert!(!is_plain(128, 0, DataType::Float64, "2.2").await);
+    }
 }

@@ -64,7 +64,9 @@ impl Rest {
                 .collect();
             Ok(filter_record_batch(batch, &chosen)?)
         });
-        Ok(Some(chosen.collect::<Result<_>>()?))
+        let mut chosen: Vec<RecordBatch> = chosen.collect::<Result<_>>()?;
+        chosen.retain(|batch| batch.num_rows() > 0);
+        Ok(Some(chosen))
     }
 
     async fn read(
@@ -98,7 +100,9 @@ impl Rest {
             if bytes > BYTES {
                 return Ok(None);
             }
-            kept.push(batch);
+            if batch.num_rows() > 0 {
+                kept.push(batch);
+            }
         }
         Ok(Some(kept))
     }

@@ -7,8 +7,8 @@ use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, UInt32Ar
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{Float32Type, UInt64Type};
 use lance::index::prefilter::PreFilter;
-use lance_index::prefilter::NoFilter;
 use lance_index::metrics::NoOpMetricsCollector;
+use lance_index::prefilter::NoFilter;
 use lance_index::vector::{
     ApproxMode, DEFAULT_QUERY_PARALLELISM, PreparedPartitionSearchHandle, Query, VectorIndex,
 };

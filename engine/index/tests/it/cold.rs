@@ -99,12 +99,18 @@ async fn every_way(kind: IndexKind, metric: Metric, dim: usize, rows: usize) {
     fixture.append(&some(fresh)).await;
     // And rows that are gone, of both.
     let gone = format!("length % 5 = 1 OR length = {}", first + 3);
-    let deleted = fixture.store.delete(&fixture.name, &gone, DeleteOptions::default());
+    let deleted = fixture
+        .store
+        .delete(&fixture.name, &gone, DeleteOptions::default());
     deleted.await.unwrap();
     let after = fixture.table().await;
     let newest = format!("length >= {first}");
     let both = format!("length >= {} AND length % 2 = 0", first - 300);
-    let more = [Some(newest.as_str()), Some(both.as_str()), Some(gone.as_str())];
+    let more = [
+        Some(newest.as_str()),
+        Some(both.as_str()),
+        Some(gone.as_str()),
+    ];
     for filter in [None].into_iter().chain(PREDICATES.map(Some)).chain(more) {
         let found = as_exact(&searcher, &after, &queries, metric, filter).await;
         if filter == Some(gone.as_str()) {
@@ -122,7 +128,9 @@ async fn every_way(kind: IndexKind, metric: Metric, dim: usize, rows: usize) {
 
     // A version that came later has no rows of the one before, and that one keeps its own.
     let changed = format!("length = {first}");
-    let deleted = fixture.store.delete(&fixture.name, &changed, DeleteOptions::default());
+    let deleted = fixture
+        .store
+        .delete(&fixture.name, &changed, DeleteOptions::default());
     deleted.await.unwrap();
     let later = fixture.table().await;
     let answer = searcher.search(&later, &request).await.unwrap();
@@ -186,9 +194,15 @@ async fn wrong_predicates_are_refused_and_close_rows_keep_their_order() {
     let mut fixture = Fixture::new(dim).await;
     fixture.append(&some(vectors.clone())).await;
     let options = BuildOptions::default();
-    build(&fixture.store, &fixture.name, COLUMN, IndexKind::IvfHnswSq, options)
-        .await
-        .unwrap();
+    build(
+        &fixture.store,
+        &fixture.name,
+        COLUMN,
+        IndexKind::IvfHnswSq,
+        options,
+    )
+    .await
+    .unwrap();
     let (searcher, table) = (Searcher::default(), fixture.table().await);
     let mut request = SearchRequest::new(COLUMN, vectors[100].clone(), 2);
     request.tier = Some(Tier::Cold);
