@@ -229,7 +229,11 @@ fn read_at(_: &File, _: &mut [u8], _: u64) -> std::io::Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, AsArray, FixedSizeListArray, RecordBatch, RecordBatchIterator};
+    use arrow::array::{
+        Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, RecordBatch,
+        RecordBatchIterator,
+    };
+    use arrow::buffer::NullBuffer;
     use arrow::compute::cast;
     use arrow::datatypes::{Field, Float32Type, Schema};
     use lance::dataset::WriteParams;
@@ -239,13 +243,14 @@ mod tests {
 
     const ROWS: usize = 3_000;
 
+    /// Vectors, of which one in `missing` is not there; its numbers are.
     fn vectors(dim: usize, missing: usize) -> FixedSizeListArray {
-        let number = |row: usize, at: usize| Some((row * 7 + at) as f32 % 513.0 - 200.0);
-        let rows = (0..ROWS).map(|row| {
-            let is_there = missing == 0 || row % missing != 1;
-            is_there.then(|| (0..dim).map(|at| number(row, at)).collect::<Vec<_>>())
-        });
-        FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, dim as i32)
+        let numbers = (0..ROWS * dim).map(|at| (at / dim * 7 + at % dim) as f32 % 513.0 - 200.0);
+        let there = (0..ROWS).map(|row| missing == 0 || row % missing != 1);
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let numbers = Arc::new(Float32Array::from_iter_values(numbers));
+        let there = (missing > 0).then(|| NullBuffer::from_iter(there));
+        FixedSizeListArray::try_new(item, dim as i32, numbers, there).unwrap()
     }
 
     /// Writes a column and reads it back, row by row; answers whether it is plain.
