@@ -12,13 +12,14 @@ use penstock::index::{
     build,
 };
 use penstock::store::{Store, StoreOptions, Table};
+use penstock_hnsw::Hit;
 use penstock_types::{Metric, TableName};
 use serde_json::{Value, json};
 
 use crate::machine;
 use crate::nearest::{K, truth};
 use crate::peer::{self, Files};
-use crate::stored::{load, row_of, spec};
+use crate::stored::{append, load, row_of, spec};
 use crate::vectors::clustered;
 
 /// Recalls at which rates are compared.
@@ -31,6 +32,28 @@ const BATCH: usize = 100;
 /// Runs of which the best counts, of each side.
 const RUNS: usize = 3;
 const METRIC: Metric = Metric::L2;
+/// Rows that come after the index was built: one for so many.
+const NEW: usize = 20;
+/// Holds for a tenth of the rows, from all over the table.
+const PREDICATE: &str = "length = 3";
+
+/// What else a search has to do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Task {
+    Plain,
+    Predicate,
+    NewRows,
+}
+
+impl Task {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Predicate => "predicate, 10 %",
+            Self::NewRows => "5 % new rows",
+        }
+    }
+}
 
 pub(crate) struct Shape {
     pub(crate) rows: usize,
@@ -89,6 +112,7 @@ struct Ours<'a> {
     queries: &'a [f32],
     truth: &'a [HashSet<u32>],
     dim: usize,
+    task: Task,
 }
 
 impl Ours<'_> {
@@ -96,6 +120,7 @@ impl Ours<'_> {
         let mut request = SearchRequest::new(self.column, Vec::new(), K);
         request.metric = Some(METRIC);
         request.tier = Some(Tier::Cold);
+        request.filter = (self.task == Task::Predicate).then(|| PREDICATE.to_owned());
         request.options = SearchOptions {
             nprobes: Some(effort.nprobes),
             ef: (effort.ef > 0).then_some(effort.ef),
@@ -153,28 +178,73 @@ fn rows(batch: &RecordBatch) -> Result<impl Iterator<Item = u32>> {
     Ok(ids.as_string::<i32>().iter().flatten().filter_map(row_of))
 }
 
+/// The true rows of each query.
+fn sets(found: &[Vec<Hit>]) -> Vec<HashSet<u32>> {
+    let rows = |hits: &Vec<Hit>| hits.iter().map(|hit| hit.row).collect();
+    found.iter().map(rows).collect()
+}
+
+/// The vectors, and the true rows of each task.
+struct Data {
+    rows: Vec<f32>,
+    new: Vec<f32>,
+    queries: Vec<f32>,
+    truth: Vec<Vec<Hit>>,
+    under_predicate: Vec<Vec<Hit>>,
+    with_new: Vec<Vec<Hit>>,
+}
+
+impl Data {
+    fn of(shape: &Shape) -> Result<Self> {
+        let dim = shape.dim;
+        let new = shape.rows / NEW;
+        let made = clustered(shape.rows, TIMED + new, dim, shape.seed);
+        let (mut queries, rows) = (made.queries, made.rows);
+        let new = queries.split_off(TIMED * dim);
+        let chosen = rows.chunks_exact(dim).skip(3).step_by(10);
+        let chosen: Vec<f32> = chosen.flatten().copied().collect();
+        let mut under_predicate = truth(&chosen, dim, &queries)?;
+        for hit in under_predicate.iter_mut().flatten() {
+            hit.row = 10 * hit.row + 3;
+        }
+        let with_new = truth(&[rows.as_slice(), &new].concat(), dim, &queries)?;
+        Ok(Self {
+            truth: truth(&rows, dim, &queries)?,
+            under_predicate,
+            with_new,
+            rows,
+            new,
+            queries,
+        })
+    }
+}
+
 pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
-    let data = clustered(shape.rows, TIMED, shape.dim, shape.seed);
-    let found = truth(&data.rows, shape.dim, &data.queries)?;
-    let truth: Vec<HashSet<u32>> = found
-        .iter()
-        .map(|hits| hits.iter().map(|hit| hit.row).collect())
-        .collect();
+    let data = Data::of(shape)?;
     let folder = tempfile::tempdir()?;
-    let files = Files::write(folder.path(), &data.rows, &data.queries, &found)?;
-    let root = folder.path().join("store");
-    let store = Store::open(&root.to_string_lossy(), StoreOptions::default()).await?;
+    let files = Files::write(folder.path(), &data.rows, &data.queries, &data.truth)?;
+    let more = folder.path().join("more");
+    std::fs::create_dir(&more)?;
+    let predicate = Files::write(&more, &data.new, &[], &data.under_predicate)?;
+    let more = folder.path().join("new");
+    std::fs::create_dir(&more)?;
+    let with_new = Files::write(&more, &[], &[], &data.with_new)?;
+    let others = [&predicate.rows, &predicate.truth, &with_new.truth];
+    let others = others.map(|path| path.to_string_lossy().into_owned());
     let spec = spec(shape.dim)?;
     let name = TableName::new("vectors")?;
-    load(&store, &name, &spec, &data.rows).await?;
-    drop(data.rows);
     let column = spec.column();
     println!(
         "{} x {}, L2, seed {}, {TIMED} queries, {TRIED} of which choose the setting; k = {K}",
         shape.rows, shape.dim, shape.seed
     );
+    let (plain, under_predicate) = (sets(&data.truth), sets(&data.under_predicate));
+    let with_new = sets(&data.with_new);
     let mut lines = Vec::new();
     for kind in &shape.kinds {
+        let root = folder.path().join(kind.as_str());
+        let store = Store::open(&root.to_string_lossy(), StoreOptions::default()).await?;
+        load(&store, &name, &spec, &data.rows).await?;
         let options = BuildOptions {
             metric: METRIC,
             partitions: Some(partitions(*kind, shape.rows)),
@@ -184,23 +254,32 @@ pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
         build(&store, &name, &column, *kind, options).await?;
         let built = clock.elapsed().as_secs_f64();
         let table = store.table(&name).await?;
-        let ours = Ours {
+        let mut ours = Ours {
             searcher: &Searcher::default(),
             table: &table,
             column: &column,
             queries: &data.queries,
-            truth: &truth,
+            truth: &plain,
             dim: shape.dim,
+            task: Task::Plain,
         };
-        lines.extend(measure(*kind, &ours, built).await?);
+        let chosen = choose(*kind, &ours).await?;
+        lines.extend(measure(*kind, &ours, &chosen, built).await?);
+        (ours.truth, ours.task) = (&under_predicate, Task::Predicate);
+        lines.extend(measure(*kind, &ours, &chosen, built).await?);
+        append(&store, &name, &spec, shape.rows, &data.new).await?;
+        let table = store.table(&name).await?;
+        (ours.truth, ours.task, ours.table) = (&with_new, Task::NewRows, &table);
+        lines.extend(measure(*kind, &ours, &chosen, built).await?);
         if let Some(python) = python {
-            lines.extend(lancedb(python, *kind, shape, &files, &options)?);
+            lines.extend(lancedb(python, *kind, shape, &files, &others, &options)?);
         }
     }
     let header = [
         "index",
         "by",
         "build s",
+        "task",
         "goal",
         "nprobes",
         "ef",
@@ -213,7 +292,8 @@ pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-async fn measure(kind: IndexKind, ours: &Ours<'_>, built: f64) -> Result<Vec<Vec<String>>> {
+/// The fastest setting for each recall.
+async fn choose(kind: IndexKind, ours: &Ours<'_>) -> Result<Vec<(f64, Effort)>> {
     // Caches are filled first, as they are on the other side.
     let tried = efforts(kind);
     if let Some(most) = tried.last() {
@@ -223,13 +303,27 @@ async fn measure(kind: IndexKind, ours: &Ours<'_>, built: f64) -> Result<Vec<Vec
     for effort in &tried {
         points.push((*effort, ours.one(*effort, TRIED).await?));
     }
-    let mut lines = Vec::new();
+    let mut chosen = Vec::new();
     for goal in RECALLS {
         let reached = points.iter().filter(|(_, (_, recall))| *recall >= goal);
-        let Some((effort, _)) = reached.max_by(|a, b| a.1.0.total_cmp(&b.1.0)) else {
-            println!("{kind} by Penstock does not reach {goal}");
-            continue;
-        };
+        match reached.max_by(|a, b| a.1.0.total_cmp(&b.1.0)) {
+            Some((effort, _)) => chosen.push((goal, *effort)),
+            None => println!("{kind} by Penstock does not reach {goal}"),
+        }
+    }
+    Ok(chosen)
+}
+
+async fn measure(
+    kind: IndexKind,
+    ours: &Ours<'_>,
+    chosen: &[(f64, Effort)],
+    built: f64,
+) -> Result<Vec<Vec<String>>> {
+    let mut lines = Vec::new();
+    for (goal, effort) in chosen {
+        // What a version or a predicate needs is read once.
+        ours.one(*effort, 1).await?;
         let (mut one, mut many, mut recall) = (0.0_f64, 0.0_f64, 0.0);
         for _ in 0..RUNS {
             let (rate, found) = ours.one(*effort, TIMED).await?;
@@ -242,13 +336,9 @@ async fn measure(kind: IndexKind, ours: &Ours<'_>, built: f64) -> Result<Vec<Vec
                 "batches find what single searches find: {together} and {found}"
             );
         }
+        let rates = (recall, one, many);
         lines.push(line(
-            kind,
-            "Penstock",
-            built,
-            goal,
-            *effort,
-            (recall, one, many),
+            kind, "Penstock", built, ours.task, *goal, *effort, rates,
         ));
     }
     Ok(lines)
@@ -258,6 +348,7 @@ fn line(
     kind: IndexKind,
     by: &str,
     built: f64,
+    task: Task,
     goal: f64,
     effort: Effort,
     (recall, one, many): (f64, f64, f64),
@@ -266,6 +357,7 @@ fn line(
         kind.to_string(),
         by.to_owned(),
         format!("{built:.1}"),
+        task.name().to_owned(),
         goal.to_string(),
         effort.nprobes.to_string(),
         if effort.ef > 0 {
@@ -285,6 +377,7 @@ fn lancedb(
     kind: IndexKind,
     shape: &Shape,
     files: &Files,
+    others: &[String],
     options: &BuildOptions,
 ) -> Result<Vec<Vec<String>>> {
     let efforts: Vec<_> = efforts(kind)
@@ -302,6 +395,8 @@ fn lancedb(
         "tried": TRIED,
         "batch": BATCH,
         "runs": RUNS,
+        "predicate": PREDICATE,
+        "others": others,
     });
     let answers = peer::ask(
         peer::script(python, "cold.py"),
@@ -324,10 +419,16 @@ fn lancedb(
         };
         let by = format!("LanceDB {}", found["version"].as_str().unwrap_or_default());
         let rates = (number("recall"), number("one"), number("many"));
+        let task = match found["task"].as_str() {
+            Some("predicate") => Task::Predicate,
+            Some("new") => Task::NewRows,
+            _ => Task::Plain,
+        };
         lines.push(line(
             kind,
             &by,
             number("build"),
+            task,
             number("goal"),
             effort,
             rates,

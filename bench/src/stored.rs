@@ -44,6 +44,18 @@ pub(crate) async fn load(
     spec: &FeatureSpec,
     rows: &[f32],
 ) -> Result<()> {
+    append(store, name, spec, 0, rows).await
+}
+
+/// Appends rows, of which the first has this number. The length of a row is its number's last
+/// digit.
+pub(crate) async fn append(
+    store: &Store,
+    name: &TableName,
+    spec: &FeatureSpec,
+    first: usize,
+    rows: &[f32],
+) -> Result<()> {
     let base = columns::schema(Kind::Protein);
     let mut fields: Vec<_> = base.fields().iter().cloned().collect();
     fields.push(Arc::new(spec.field()));
@@ -55,7 +67,8 @@ pub(crate) async fn load(
         .await?;
     for (part, vectors) in rows.chunks(BATCH * dim).enumerate() {
         let count = vectors.len() / dim;
-        let ids: Vec<String> = (0..count).map(|row| id(part * BATCH + row)).collect();
+        let start = first + part * BATCH;
+        let ids: Vec<String> = (start..start + count).map(id).collect();
         let arrays = schema
             .fields()
             .iter()
@@ -77,7 +90,9 @@ pub(crate) async fn load(
                         TimestampMicrosecondArray::from(vec![0; count]).with_timezone("UTC"),
                     ),
                     columns::SEQUENCE => Arc::new(LargeStringArray::from(ids.clone())),
-                    columns::LENGTH => Arc::new(Int64Array::from(vec![9; count])),
+                    columns::LENGTH => Arc::new(Int64Array::from_iter_values(
+                        (start..start + count).map(|row| row as i64 % 10),
+                    )),
                     column if *column == spec.column() => {
                         let item = Arc::new(Field::new("item", DataType::Float32, true));
                         let values = Arc::new(Float32Array::from(vectors.to_vec()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float32Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use lance::Dataset;
 use lance::dataset::ProjectionRequest;
 use lance_linalg::distance::DistanceType;
@@ -42,6 +42,7 @@ pub(crate) async fn usable_index(
     }))
 }
 
+/// Asks the index itself, where it is open for that; else by Lance's own plan.
 pub(crate) async fn search(
     table: &Table,
     target: &Arc<Target>,
@@ -49,17 +50,10 @@ pub(crate) async fn search(
     (kind, setting): (IndexKind, Setting),
     opened: Option<&Arc<Opened>>,
 ) -> Result<Found> {
-    let wanted = candidates_of(target.k, setting);
-    let failed = IndexError::read(table);
-    if let (None, Some(opened)) = (filter, opened) {
-        let found = opened.candidates(table, &target.vector, wanted, setting);
-        let rows = found.await?;
-        // Lance's plan goes on to other partitions where these hold too few rows.
-        if rows.len() == wanted {
-            let batches = opened.read(table, rows);
-            return nearest(batches, Arc::clone(target), failed).await;
-        }
+    if let Some(opened) = opened {
+        return opened.search(table, target, filter, setting).await;
     }
+    let failed = IndexError::read(table);
     let rows = planned(table, target, filter, kind, setting).await?;
     let dataset = Arc::clone(table.dataset());
     let columns = [target.id_column, target.column.as_str()];
@@ -75,7 +69,7 @@ pub(crate) async fn search(
 }
 
 /// Candidates that are compared exactly, of one query.
-fn candidates_of(k: usize, setting: Setting) -> usize {
+pub(crate) fn candidates_of(k: usize, setting: Setting) -> usize {
     k.saturating_mul(setting.refine).min(MAX_CANDIDATES)
 }
 
@@ -113,37 +107,18 @@ async fn planned(
     Ok(rows.as_primitive::<UInt64Type>().values().to_vec())
 }
 
-/// As [`search`], of many queries of which none has a predicate. Every candidate is read once for
-/// all of them. Of a query for which the index finds too little the answer is `None`.
-pub(crate) async fn search_many(
-    table: &Table,
-    queries: &Arc<Queries>,
-    setting: Setting,
-    opened: &Arc<Opened>,
-) -> Result<Vec<Option<Found>>> {
-    let wanted = candidates_of(queries.k, setting);
-    // So many at a time that their candidates are as few as those of one search may be.
-    let group = (MAX_CANDIDATES / wanted).max(1);
-    let mut all = Vec::with_capacity(queries.count());
-    for (part, vectors) in queries.vectors.chunks(group * queries.dim).enumerate() {
-        let candidates = opened.candidates_many(table, vectors, queries.dim, wanted, setting);
-        let candidates = candidates.await?;
-        let enough: Vec<bool> = candidates.iter().map(|rows| rows.len() == wanted).collect();
-        let found = refine(table, queries, part * group, candidates, opened).await?;
-        let found = found.into_iter().zip(enough);
-        all.extend(found.map(|(found, enough)| enough.then_some(found)));
-    }
-    Ok(all)
-}
-
-/// Compares each query with its candidates; `first` is the number of the first query.
-async fn refine(
+/// Compares each query with its candidates, which Lance reads once for all of them; `first` is the
+/// number of the first query.
+pub(crate) async fn refine<S>(
     table: &Table,
     queries: &Arc<Queries>,
     first: usize,
     candidates: Vec<Vec<u64>>,
-    opened: &Arc<Opened>,
-) -> Result<Vec<Found>> {
+    read: impl FnOnce(Vec<u64>) -> S,
+) -> Result<Vec<Found>>
+where
+    S: Stream<Item = Result<RecordBatch, lance::Error>>,
+{
     let failed = IndexError::read(table);
     let count = candidates.len();
     // Which query wants which row, by rows.
@@ -156,7 +131,7 @@ async fn refine(
     let rows: Vec<u64> = pairs.iter().map(|(row, _)| *row).collect();
     let mut found: Vec<Near> = (0..count).map(|_| Near::default()).collect();
     let pairs = Arc::new(pairs);
-    let mut batches = std::pin::pin!(opened.read(table, rows));
+    let mut batches = std::pin::pin!(read(rows));
     while let Some(batch) = batches.try_next().await.map_err(&failed)? {
         let (queries, pairs) = (Arc::clone(queries), Arc::clone(&pairs));
         found = tokio::task::spawn_blocking(move || {

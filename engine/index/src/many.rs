@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::recall::Setting;
 use crate::search::check;
 use crate::searcher::{Searcher, Way};
-use crate::{IndexError, Result, SearchRequest, approximate, column, exact};
+use crate::{IndexError, Result, SearchRequest, column, exact};
 
 /// The column of an answer that says which query a hit is for: Int64, from 0.
 pub const QUERY: &str = "query";
@@ -131,7 +131,7 @@ impl Searcher {
         let (found, exact) = match way {
             Way::Exact => (scan(table, &queries, filter, None).await?, true),
             Way::Hot(index, hot) => index.search_many(table, &queries, filter, *hot).await?,
-            Way::Cold(_, setting, Some(opened)) if filter.is_none() => {
+            Way::Cold(_, setting, Some(opened)) => {
                 let found = self.together(table, &queries, shared, setting, &opened);
                 (found.await?, false)
             }
@@ -172,7 +172,8 @@ impl Searcher {
         setting: Setting,
         opened: &Arc<Opened>,
     ) -> Result<Vec<Found>> {
-        let found = approximate::search_many(table, queries, setting, opened).await?;
+        let filter = shared.filter.as_deref();
+        let found = opened.search_many(table, queries, filter, setting).await?;
         let mut all = Vec::with_capacity(found.len());
         for (found, vector) in found.into_iter().zip(queries.vectors.chunks(queries.dim)) {
             all.push(match found {
@@ -227,7 +228,7 @@ pub(crate) async fn scan(
 }
 
 /// Keeps the `k` nearest of all rows of the stream, for each query.
-async fn nearest_many<S>(
+pub(crate) async fn nearest_many<S>(
     batches: S,
     queries: Arc<Queries>,
     failed: impl Fn(lance::Error) -> IndexError,

@@ -16,8 +16,9 @@ use crate::{HotTier, IndexError, Result, SearchRequest, approximate};
 
 /// Predicates whose count is kept in mind.
 const ESTIMATES: usize = 64;
-/// Indexes on the disk that stay open. Each holds its centroids, which rows were deleted, and the
-/// files that candidates are read from; what else is read of it is in Lance's cache.
+/// Indexes on the disk that stay open. Each holds its centroids, a bit per row, the files that
+/// candidates are read from, and at most 144 MiB beside them: 64 of rows that it has not, 64 of which
+/// rows satisfy predicates, 16 of ids. What else is read of it is in Lance's cache.
 const OPENED: usize = 16;
 /// Rows on which the share of a predicate is estimated.
 const SAMPLE_ROWS: u64 = 65_536;

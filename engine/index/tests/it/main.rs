@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod approximate;
+mod cold;
 mod data;
 mod duplicates;
 mod exact;
