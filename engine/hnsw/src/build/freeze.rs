@@ -55,8 +55,8 @@ pub(super) fn freeze(graph: Graph<'_>, options: &Options, isa: Isa) -> Settled {
 
 /// The order in which a breadth-first search of the base layer comes to the vertices. One that it
 /// does not come to gets an edge from a neighbour of its own or, where none has room, from the
-/// nearest that a walk finds: in a free slot, or instead of an edge that the search did not take, so
-/// that whatever was reached stays within reach.
+/// nearest that a walk finds and that has: in a free slot, or instead of an edge that the search did
+/// not take, so that whatever was reached stays within reach.
 fn reach_all(graph: &Graph<'_>, isa: Isa) -> Vec<u32> {
     let count = graph.levels.len();
     let links = |vertex: u32| {
@@ -83,7 +83,12 @@ fn reach_all(graph: &Graph<'_>, isa: Isa) -> Vec<u32> {
             if !reached(&own, &mut parent) {
                 let workspace = workspace.get_or_insert_with(|| graph.workspace());
                 nearest(isa, graph, start, workspace);
-                reached(&workspace.kept, &mut parent);
+                // The last that the search came to has room: the search took none of its edges.
+                if !reached(&workspace.kept, &mut parent)
+                    && let Some(last) = queue.last()
+                {
+                    adopt(graph, *last, start, &mut parent);
+                }
             }
         }
         rank[start as usize] = queue.len() as u32;

@@ -144,7 +144,7 @@ fn small_graphs_of_every_shape_have_the_matches_of_vf2() {
 /// Sparse, with more vertices than a matcher could try that tries everything.
 fn sparse(random: &mut ChaCha8Rng, directed: bool, edge_labels: bool) -> Graph {
     let vertices = random.random_range(40..=120_u32);
-    let labels = random.random_range(1..=4);
+    let labels = random.random_range(3..=6);
     let mut builder = GraphBuilder {
         directed,
         ..GraphBuilder::default()
@@ -169,7 +169,7 @@ fn sparse(random: &mut ChaCha8Rng, directed: bool, edge_labels: bool) -> Graph {
 
 /// Some vertices that lie together in the graph, with its labels and most of the edges between them.
 fn part(random: &mut ChaCha8Rng, graph: &Graph) -> Pattern {
-    let count = random.random_range(2..=6);
+    let count = random.random_range(2..=5);
     let all = graph.vertices() as u32;
     let joined = |a: u32, b: u32| graph.edge(a, b).is_some() || graph.edge(b, a).is_some();
     let mut picked = vec![random.random_range(0..all)];
