@@ -178,7 +178,7 @@ fn edges_of_a_list_have_a_direction_where_that_is_said() {
     // Two kinds of edges in one table are not searched as if they were one.
     place.file("others.edges", "1 2\n3 2\n");
     place.json(&["ingest", "arcs", "others.edges", "--directed"]);
-    let said = place.fails(2, &["match", "arcs", "--pattern", "path.json"]);
+    let said = place.fails(4, &["match", "arcs", "--pattern", "path.json"]);
     assert!(said.contains("directed and undirected"), "{said}");
     let found = place.json(&[
         "match",
