@@ -1,5 +1,6 @@
 //! How to read.
 
+use penstock_graph::rows::RowMaker;
 use penstock_types::Kind;
 
 /// What to do with a record that cannot be read.
@@ -71,6 +72,8 @@ pub struct ReadOptions {
     pub windows: Option<Windows>,
     /// Bounds.
     pub limits: Limits,
+    /// What makes the rows of the column `dominance` of graphs.
+    pub dominance: RowMaker,
 }
 
 impl Default for ReadOptions {
@@ -81,6 +84,7 @@ impl Default for ReadOptions {
             batch_bytes: 8 << 20,
             windows: Some(Windows::default()),
             limits: Limits::default(),
+            dominance: RowMaker::default(),
         }
     }
 }
