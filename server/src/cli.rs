@@ -141,8 +141,8 @@ struct Global {
     /// Who computes the dominance rows of graphs that are loaded or made: integers (on the CPU),
     /// tensors (on the device that tensors live on), or auto
     ///
-    /// The rows are the same. Auto takes tensors for large graphs where they live on a GPU; on a CPU
-    /// integers are many times faster.
+    /// The rows are the same. Auto takes tensors for graphs of 100,000 vertices and more where they
+    /// live on a GPU; on a CPU they take as long as integers and more memory.
     #[arg(
         long,
         global = true,

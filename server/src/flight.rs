@@ -12,11 +12,13 @@
 //! | DoPut | path `[TABLE]` or `[TABLE, KIND]`; headers `idempotency-key`, `penstock-encoder` | one committed version |
 //! | DoExchange | command `{"embed": ENCODER}`; batches with `sequence` (or a mesh), perhaps `id` | for each batch one with `id` and `vector` |
 //! | DoExchange | command `{"search": {"table": TABLE, "k": 10, ..}}`; batches with `vector` | for each batch one with `query`, the columns asked for and `distance` |
+//! | DoExchange | command `{"search_late": {"table": TABLE, "k": 10, ..}}`; batches with `vector`, each a query | for each batch one with the columns asked for and `distance` |
 //! | ListFlights | | every snapshot |
 //! | Flight SQL | statements, prepared statements, catalogs, schemas, tables | |
 
 mod exchange;
 mod fasta;
+mod late;
 mod matching;
 mod put;
 mod search;

@@ -6,13 +6,13 @@ use std::str::FromStr;
 use penstock_embed::dominance::{Class, Rounds};
 use penstock_embed::{EmbedError, Graph as Arcs};
 use penstock_graph::rows::RowMaker;
+use penstock_pattern::Graph;
 use penstock_pattern::dominance::{DominanceRecipe, EdgeClass, Rows, Way};
-use penstock_pattern::{Graph, PatternError};
 
 use crate::Error;
 
-/// Vertices from which on tensors are worth their way to a GPU and back: integers take
-/// milliseconds for fewer.
+/// Vertices from which on tensors are worth their way to a GPU and back: integers take a
+/// tenth of a second for fewer.
 const LARGE: usize = 100_000;
 
 /// Who computes the rows of the column `dominance`, which the exact search for patterns is sieved
@@ -23,11 +23,12 @@ pub enum DominanceBy {
     /// of memory, integers take their place.
     #[default]
     Auto,
-    /// The integer code of `penstock-pattern`, on the CPU: it passes over the zeros of the
-    /// matrices, 14 or 15 of the 16 numbers of each line, and is many times faster there.
+    /// The integer code of `penstock-pattern`, on the CPU. There it takes as long as the tensors
+    /// with the lists of neighbours that are made for them, and an eighth of their memory: 64 bytes a
+    /// vertex.
     Integers,
     /// The message-passing layer [`penstock_embed::dominance`], on the device of this process.
-    /// About 1 KiB a vertex and 16 bytes for each of its neighbours are held meanwhile.
+    /// About 500 bytes a vertex and 20 for each of its neighbours are held meanwhile.
     Tensors,
 }
 

@@ -49,7 +49,7 @@ pub fn write_by(
     named: Named,
     origin: Origin,
     maker: &RowMaker,
-) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + 'static> {
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + 'static + use<>> {
     let graph = &named.graph;
     let vertices = graph.vertices();
     let wrong = |what| GraphError::TooLarge {

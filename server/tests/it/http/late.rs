@@ -7,9 +7,12 @@ use arrow::array::{ArrayRef, AsArray as _, FixedSizeListArray, RecordBatch};
 use arrow::datatypes::Float32Type;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::{FlightClient, FlightDescriptor};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use penstock::index::{Candidates, late};
 use penstock::store::VersionRef;
-use penstock::{Engine, EngineOptions};
+use penstock::{CancellationToken, Engine, EngineOptions};
 use penstock_client::Client;
 use penstock_openapi::{Hit, LateRequest};
 use reqwest::Method;
@@ -60,11 +63,15 @@ fn ids(hits: &[Hit]) -> Vec<&str> {
     hits.iter().map(|hit| hit.id.as_str()).collect()
 }
 
-fn body_of(vectors: &[Vec<f32>]) -> Vec<u8> {
+fn batch_of(vectors: &[Vec<f32>]) -> RecordBatch {
     let rows = vectors.iter().map(|v| Some(v.iter().copied().map(Some)));
     let dim = vectors[0].len() as i32;
     let column = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows, dim);
-    let batch = RecordBatch::try_from_iter([("vector", Arc::new(column) as ArrayRef)]).unwrap();
+    RecordBatch::try_from_iter([("vector", Arc::new(column) as ArrayRef)]).unwrap()
+}
+
+fn body_of(vectors: &[Vec<f32>]) -> Vec<u8> {
+    let batch = batch_of(vectors);
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()
@@ -168,6 +175,17 @@ async fn every_way_to_ask_answers_as_the_library() {
         same(&served.collect::<Vec<_>>(), &expected);
     }
 
+    // Over Flight each batch is a query.
+    let others = stored(&server, "p9").await;
+    let answers = over_flight(engine, &[&vectors, &others]).await;
+    assert_eq!(answers.len(), 2);
+    let whole = late(
+        &table,
+        &penstock::index::LateRequest::new(ITEMS, vectors.concat(), 6),
+    );
+    assert_eq!(library(&answers[0]), library(&whole.await.unwrap().batch));
+    assert_eq!(library(&answers[1])[0].0, "p9");
+
     // A predicate, an older version.
     let part = LateRequest {
         filter: Some("id <> 'p7'".into()),
@@ -179,6 +197,45 @@ async fn every_way_to_ask_answers_as_the_library() {
     let old = problem(server.post(PATH, &old).await, 400, "invalid-argument").await;
     assert!(old["detail"].as_str().unwrap().contains(":none"), "{old}");
     server.stop().await;
+}
+
+/// The answers of one exchange with a Flight server over this engine.
+async fn over_flight(engine: Engine, queries: &[&Vec<Vec<f32>>]) -> Vec<RecordBatch> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let flight = penstock_server::flight::serve(listener, engine, shutdown.clone());
+    let flight = tokio::spawn(flight);
+    let channel = tonic::transport::Endpoint::new(address).unwrap();
+    let mut client = FlightClient::new(channel.connect().await.unwrap());
+    let mut exchange = async |command: Value| {
+        let descriptor = FlightDescriptor::new_cmd(command.to_string());
+        let batches: Vec<_> = queries.iter().map(|query| Ok(batch_of(query))).collect();
+        let sent = FlightDataEncoderBuilder::new()
+            .with_flight_descriptor(Some(descriptor))
+            .build(stream::iter(batches));
+        let sent = sent.map(|data| Ok(data.unwrap()));
+        match client.do_exchange(sent).await {
+            Ok(answer) => answer.try_collect::<Vec<RecordBatch>>().await,
+            Err(error) => Err(error),
+        }
+    };
+    for (command, says) in [
+        (json!({"k": 3}), "table"),
+        (json!({"table": "proteins", "id": "p1"}), "batch"),
+        (json!({"table": "proteins", "encoder": "other"}), "other"),
+    ] {
+        let error = exchange(json!({ "search_late": command }))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    let command = json!({"table": "proteins", "k": 6, "columns": ["id"]});
+    let answers = exchange(json!({ "search_late": command })).await.unwrap();
+    shutdown.cancel();
+    drop(client);
+    flight.await.unwrap().unwrap();
+    answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
