@@ -179,10 +179,8 @@ async fn every_way_to_ask_answers_as_the_library() {
     let others = stored(&server, "p9").await;
     let answers = over_flight(engine, &[&vectors, &others]).await;
     assert_eq!(answers.len(), 2);
-    let whole = late(
-        &table,
-        &penstock::index::LateRequest::new(ITEMS, vectors.concat(), 6),
-    );
+    let whole = penstock::index::LateRequest::new(ITEMS, vectors.concat(), 6);
+    let whole = late(&table, &whole);
     assert_eq!(library(&answers[0]), library(&whole.await.unwrap().batch));
     assert_eq!(library(&answers[1])[0].0, "p9");
 
