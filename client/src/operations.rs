@@ -6,11 +6,11 @@ use futures::stream::BoxStream;
 use penstock_openapi::{
     CoolOutcome, CreateSnapshot, DeleteOutcome, DeleteRequest, DuplicatesAnswer, DuplicatesRequest,
     EmbedRequest, EncodeRequest, Encoders, GcRequest, GraphRequest, Heads, IndexRequest,
-    IngestParams, Job, JobParams, Jobs, MatchAnswer, MatchRequest, MeasureRequest, MotifAnswer,
-    MotifRequest, PredictRequest, SearchAnswer, SearchBatchAnswer, SearchBatchRequest,
-    SearchRequest, SetTag, SimilarAnswer, SimilarRequest, Snapshot, Snapshots, SqlRequest,
-    StructureAnswer, StructureRequest, TableDescription, Tables, Tag, Tags, TrainHeadRequest,
-    VectorIndexes, VerifyRequest, Versions, WarmRequest,
+    IngestParams, Job, JobParams, Jobs, LateAnswer, LateRequest, MatchAnswer, MatchRequest,
+    MeasureRequest, MotifAnswer, MotifRequest, PredictRequest, SearchAnswer, SearchBatchAnswer,
+    SearchBatchRequest, SearchRequest, SetTag, SimilarAnswer, SimilarRequest, Snapshot, Snapshots,
+    SqlRequest, StructureAnswer, StructureRequest, TableDescription, Tables, Tag, Tags,
+    TrainHeadRequest, VectorIndexes, VerifyRequest, Versions, WarmRequest,
 };
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -371,6 +371,20 @@ impl Client {
         request: &SearchBatchRequest,
     ) -> Result<SearchBatchAnswer> {
         let segments = ["v1", "tables", table.as_ref(), "search-batch"];
+        self.json(Method::POST, &segments, Some(request), None)
+            .await
+    }
+
+    /// The rows whose vectors, one for each item, answer those of the query best.
+    ///
+    /// # Errors
+    /// As all operations.
+    pub async fn search_late(
+        &self,
+        table: impl AsRef<str>,
+        request: &LateRequest,
+    ) -> Result<LateAnswer> {
+        let segments = ["v1", "tables", table.as_ref(), "search-late"];
         self.json(Method::POST, &segments, Some(request), None)
             .await
     }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use penstock_graph::rows::RowMaker;
+
 use crate::{Limits, Position, ReadError, Report};
 
 /// The file being read, the limits, and the report to write warnings to.
@@ -15,6 +17,8 @@ pub(crate) struct ReadContext {
     pub(crate) event_time: i64,
     /// Bounds.
     pub(crate) limits: Limits,
+    /// What makes the rows of the column `dominance` of graphs.
+    pub(crate) dominance: RowMaker,
     /// Counts, warnings and what was skipped.
     pub(crate) report: Report,
 }

@@ -99,7 +99,9 @@ impl GraphFile {
             source: ctx.source.clone(),
             event_time: ctx.event_time,
         };
-        self.batches = Some(Box::new(rows::write(named, origin).map_err(failed)?));
+        self.batches = Some(Box::new(
+            rows::write_by(named, origin, &ctx.dominance).map_err(failed)?,
+        ));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! How to read.
 
+use penstock_graph::rows::RowMaker;
 use penstock_types::Kind;
 
 /// What to do with a record that cannot be read.
@@ -75,6 +76,8 @@ pub struct ReadOptions {
     pub directed: bool,
     /// Bounds.
     pub limits: Limits,
+    /// What makes the rows of the column `dominance` of graphs.
+    pub dominance: RowMaker,
 }
 
 impl Default for ReadOptions {
@@ -86,6 +89,7 @@ impl Default for ReadOptions {
             windows: Some(Windows::default()),
             directed: false,
             limits: Limits::default(),
+            dominance: RowMaker::default(),
         }
     }
 }

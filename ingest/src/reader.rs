@@ -68,6 +68,7 @@ pub fn open(source: Source, options: &ReadOptions) -> Result<Reader, ReadError> 
         source: String::new(),
         event_time: 0,
         limits: options.limits,
+        dominance: options.dominance.clone(),
         report: Report::default(),
     };
     loop {

@@ -8,6 +8,7 @@ pub mod head;
 pub mod hot;
 pub mod ingest;
 pub mod job;
+pub mod late;
 pub mod maintain;
 pub mod matching;
 pub mod motif;
@@ -35,6 +36,7 @@ pub use hot::{
 };
 pub use ingest::{IngestParams, IngestResult, IngestUpload, Skipped, Warning};
 pub use job::{Job, JobKind, JobParams, JobProgress, JobState, Jobs};
+pub use late::{LateAnswer, LateParams, LateRequest};
 pub use maintain::{
     CompactOutcome, CompactOutcomes, DeleteOutcome, DeleteRequest, GcOutcome, GcOutcomes,
     GcRequest, IndexOutcome, IndexRequest, VerifyProblem, VerifyProblemKind, VerifyReport,

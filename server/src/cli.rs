@@ -23,6 +23,7 @@ mod heads;
 mod help;
 mod index;
 mod ingest;
+mod late;
 mod matching;
 mod measure;
 mod motif;
@@ -55,6 +56,8 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 
 pub use environment::Environment;
 pub use error::CliError;
+
+use penstock::DominanceBy;
 
 use ui::Ui;
 
@@ -135,6 +138,20 @@ struct Global {
     )]
     workers: Vec<String>,
 
+    /// Who computes the dominance rows of graphs that are loaded or made: integers (on the CPU),
+    /// tensors (on the device that tensors live on), or auto
+    ///
+    /// The rows are the same. Auto takes tensors for graphs of 100,000 vertices and more where they
+    /// live on a GPU; on a CPU they take as long as integers and more memory.
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    dominance: DominanceBy,
+
     /// Endpoint of an S3-compatible service, such as http://127.0.0.1:9000
     #[arg(
         long,
@@ -165,6 +182,7 @@ enum Command {
     Index(index::Args),
     Warm(warm::Args),
     Search(search::Args),
+    Late(late::Args),
     Match(matching::Args),
     Duplicates(duplicates::Args),
     Motif(motif::Args),
@@ -264,6 +282,7 @@ async fn run(
         Command::Index(args) => args.run(&context).await?,
         Command::Warm(args) => args.run(&context).await?,
         Command::Search(args) => args.run(&context).await?,
+        Command::Late(args) => args.run(&context).await?,
         Command::Match(args) => args.run(&context).await?,
         Command::Duplicates(args) => args.run(&context).await?,
         Command::Motif(args) => args.run(&context).await?,

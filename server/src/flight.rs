@@ -6,15 +6,20 @@
 //! | call | what it takes | what it gives |
 //! | --- | --- | --- |
 //! | GetFlightInfo | command `{"snapshot": NAME_OR_DIGEST, "columns": [..], "ranks": N}` | N ordered endpoints, each with its row range in `app_metadata` |
+//! | GetFlightInfo | command `{"match": {"table": TABLE, "pattern": {..}, ..}}`, as REST's `match` takes it | one endpoint, pinned to the version that is there |
 //! | DoGet | a ticket from an endpoint | the rows, in messages of at most 4 MiB |
+//! | DoGet | `{"match": {..}}` as above | the matches, with the columns of SQL's `match_pattern`; the schema's metadata has `penstock:complete`, `penstock:count`, `penstock:candidates` and the other fields of REST's answer |
 //! | DoPut | path `[TABLE]` or `[TABLE, KIND]`; headers `idempotency-key`, `penstock-encoder` | one committed version |
 //! | DoExchange | command `{"embed": ENCODER}`; batches with `sequence` (or a mesh), perhaps `id` | for each batch one with `id` and `vector` |
 //! | DoExchange | command `{"search": {"table": TABLE, "k": 10, ..}}`; batches with `vector` | for each batch one with `query`, the columns asked for and `distance` |
+//! | DoExchange | command `{"search_late": {"table": TABLE, "k": 10, ..}}`; batches with `vector`, each a query | for each batch one with the columns asked for and `distance` |
 //! | ListFlights | | every snapshot |
 //! | Flight SQL | statements, prepared statements, catalogs, schemas, tables | |
 
 mod exchange;
 mod fasta;
+mod late;
+mod matching;
 mod put;
 mod search;
 mod service;

@@ -14,6 +14,7 @@ mod error;
 mod heads;
 mod ingest;
 mod job;
+mod late;
 mod maintain;
 mod matching;
 mod metrics;

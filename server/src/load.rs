@@ -131,10 +131,11 @@ pub async fn run(
     let LoadFiles {
         table,
         inputs,
-        read,
+        mut read,
         encoders,
         key,
     } = request;
+    read.dominance = engine.row_maker().clone();
     let progress = Arc::clone(&task.progress);
     progress.set_stage("opening");
     let batches = tokio::task::spawn_blocking(move || files::Batches::open(inputs, read, progress))

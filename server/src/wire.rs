@@ -3,6 +3,8 @@
 mod batch;
 mod head;
 mod indexes;
+mod late;
+mod matching;
 mod motif;
 mod search;
 mod similar;
@@ -27,6 +29,8 @@ use crate::load::Loaded;
 pub use batch::{batch_answer, batch_of_params, batch_request};
 pub use head::{head, head_options, head_options_of};
 pub use indexes::{vector_indexes, warm_outcome};
+pub use late::{LateFault, late_answer, late_of_params, late_request};
+pub use matching::{LONGEST_MATCH, MatchFault, match_request};
 pub use motif::{motif_answer, motif_request};
 pub use search::{SearchFault, search_answer, search_input, search_request};
 pub use similar::{SimilarFault, similar_answer, similar_request};

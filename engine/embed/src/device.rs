@@ -13,6 +13,12 @@ pub fn device() -> &'static Device {
     &DEVICE
 }
 
+/// Whether tensors live on a GPU.
+#[must_use]
+pub fn is_gpu() -> bool {
+    !device().is_cpu()
+}
+
 #[cfg(feature = "cuda")]
 fn pick() -> Device {
     // A machine without a GPU runs the same binary on its CPU; the vectors are the same.

@@ -53,7 +53,8 @@ impl Rounds<'_> {
     /// buckets * (edges + vertices * buckets * classes)`.
     ///
     /// Every matrix is multiplied whole; the integer code of the crate penstock-pattern passes over
-    /// its zeros.
+    /// its zeros. On two cores of a CPU both take as long for a million vertices with five million
+    /// edges, the making of [`Graph`]s counted in (`examples/dominance_speed.rs`).
     ///
     /// # Errors
     /// Rows or matrices are not as long as `buckets` says, graphs have not as many vertices; the

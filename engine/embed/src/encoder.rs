@@ -117,6 +117,24 @@ pub fn encode_sequence(
     encoder: &dyn Encoder,
     sequence: &str,
 ) -> Result<Option<Vec<f32>>, EmbedError> {
+    let Some(vectors) = encode_items(encoder, sequence)? else {
+        return Ok(None);
+    };
+    let Some(vectors) = vectors.as_fixed_size_list_opt() else {
+        return Err(EmbedError::NotPooled {
+            encoder: encoder.spec().encoder.clone(),
+        });
+    };
+    let values = cast(&vectors.value(0), &DataType::Float32)?;
+    Ok(Some(values.as_primitive::<Float32Type>().values().to_vec()))
+}
+
+/// The vectors of one sequence's items: one row of the type that the encoder's column has, a list
+/// where its pooling is `none`. The sequence is read as by [`encode_sequence`].
+///
+/// # Errors
+/// The encoder reads meshes or graphs, or the tensor library failed.
+pub fn encode_items(encoder: &dyn Encoder, sequence: &str) -> Result<Option<ArrayRef>, EmbedError> {
     if matches!(encoder.kind(), Kind::Mesh | Kind::Graph) {
         return Err(EmbedError::NoText {
             kind: encoder.kind(),
@@ -133,14 +151,5 @@ pub fn encode_sequence(
         vec![Arc::new(LargeStringArray::from(vec![text]))],
     )?;
     let vectors = encoder.encode(&batch)?;
-    if vectors.is_null(0) {
-        return Ok(None);
-    }
-    let Some(vectors) = vectors.as_fixed_size_list_opt() else {
-        return Err(EmbedError::NotPooled {
-            encoder: encoder.spec().encoder.clone(),
-        });
-    };
-    let values = cast(&vectors.value(0), &DataType::Float32)?;
-    Ok(Some(values.as_primitive::<Float32Type>().values().to_vec()))
+    Ok(vectors.is_valid(0).then_some(vectors))
 }

@@ -34,7 +34,7 @@ pub mod worker;
 pub use checkpoint::{Checkpoint, CheckpointFault};
 pub use device::device;
 pub use dna::DnaKmer;
-pub use encoder::{Encoder, all, default_for, encode_sequence};
+pub use encoder::{Encoder, all, default_for, encode_items, encode_sequence};
 pub use error::{EmbedError, MeshFault};
 pub use graph::{Graph, GraphFault};
 pub use hub::{Download, Hub, HubFault};

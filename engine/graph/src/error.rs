@@ -42,6 +42,25 @@ pub enum GraphError {
         /// What there is too much of.
         what: &'static str,
     },
+    /// The rows of the column `dominance` could not be made.
+    #[error("the dominance rows of graph `{graph}` could not be made")]
+    Dominance {
+        /// Which graph.
+        graph: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What made the rows of the column `dominance` gave too few or too many numbers.
+    #[error("{given} numbers as dominance rows of graph `{graph}`, expected {expected}")]
+    DominanceShape {
+        /// Which graph.
+        graph: String,
+        /// Numbers that came.
+        given: usize,
+        /// Numbers that there should be.
+        expected: usize,
+    },
     /// An option out of bounds.
     #[error("option `{option}` must be {wanted}")]
     Option {
@@ -110,7 +129,9 @@ impl GraphError {
             Self::NoResidue { .. } => ErrorCode::NotFound,
             Self::Cancelled => ErrorCode::Cancelled,
             Self::TooLarge { .. } => ErrorCode::LimitExceeded,
-            Self::Arrow(_) => ErrorCode::Internal,
+            Self::Dominance { .. } | Self::DominanceShape { .. } | Self::Arrow(_) => {
+                ErrorCode::Internal
+            }
         }
     }
 }

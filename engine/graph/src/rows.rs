@@ -4,15 +4,17 @@
 //! its `id` that with `/` and the vertex's number. What becomes of the graph becomes of its
 //! vertices: replacing it removes those that it no longer has.
 
+mod maker;
 mod outline;
 mod points;
 mod read;
 mod write;
 
+pub use maker::{MakeRows, RowMaker};
 pub use outline::{Head, Outline, Outlines, short_hash};
 pub use points::Points;
 pub use read::{Reader, Union};
-pub use write::{Origin, write};
+pub use write::{Origin, write, write_by};
 
 use penstock_pattern::{DominanceRecipe, Labels};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_embed::Registry;
+use penstock_graph::rows::RowMaker;
 use penstock_index::{HotOptions, HotTier, Searcher};
 use penstock_query::{Calls, Limits, Sql};
 use penstock_store::{
@@ -14,7 +15,7 @@ use penstock_store::{
 use penstock_types::{FeatureSpec, Kind, TableName, TagName};
 
 use crate::matching::Hosts;
-use crate::{Error, Task};
+use crate::{DominanceBy, Error, Task};
 
 /// How an engine is opened.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +30,8 @@ pub struct EngineOptions {
     pub hot: HotOptions,
     /// Bytes of graphs that stay in memory for the next search; 2 GiB where `None`.
     pub graph_bytes: Option<u64>,
+    /// Who computes the rows of the column `dominance` of graphs.
+    pub dominance: DominanceBy,
 }
 
 /// A store with encoders, search, SQL and snapshots. Cheap to clone: clones are one engine.
@@ -40,6 +43,7 @@ pub struct Engine {
     registry: Arc<Registry>,
     searcher: Searcher,
     hosts: Arc<Hosts>,
+    row_maker: RowMaker,
 }
 
 /// Everything that `describe` tells of one version of a table.
@@ -84,6 +88,7 @@ impl Engine {
             registry: options.encoders,
             searcher,
             hosts,
+            row_maker: options.dominance.maker(),
         })
     }
 
@@ -103,6 +108,12 @@ impl Engine {
     #[must_use]
     pub fn searcher(&self) -> &Searcher {
         &self.searcher
+    }
+
+    /// What makes the rows of the column `dominance`, for whoever reads files of graphs.
+    #[must_use]
+    pub fn row_maker(&self) -> &RowMaker {
+        &self.row_maker
     }
 
     pub(crate) fn hosts(&self) -> &Arc<Hosts> {

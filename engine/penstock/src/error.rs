@@ -187,6 +187,27 @@ pub enum Error {
         /// The table.
         table: TableName,
     },
+    /// No column of the table has a vector for each item.
+    #[error(
+        "table `{table}` has no column with a vector for each item; make one with `penstock encode \
+         {table} --encoder NAME:none:f16`"
+    )]
+    NoItemVectors {
+        /// The table.
+        table: TableName,
+    },
+    /// Candidates are wanted, and no column leads to them.
+    #[error(
+        "table `{table}` has no column with one vector per row of the encoder and weights of \
+         `{encoder}`, to find candidates by; leave candidates out, or make one with `penstock \
+         encode`"
+    )]
+    NoPooledVectors {
+        /// The table.
+        table: TableName,
+        /// The encoder of the column with a vector for each item.
+        encoder: String,
+    },
     /// A column holds something else than one list entry for each residue.
     #[error("column `{column}` has no vector for each residue")]
     NotPerResidue {
@@ -362,6 +383,8 @@ impl Error {
             | Self::Dimension { .. }
             | Self::NoVector { .. }
             | Self::NoResidueVectors { .. }
+            | Self::NoItemVectors { .. }
+            | Self::NoPooledVectors { .. }
             | Self::NotPerResidue { .. }
             | Self::NotText { .. }
             | Self::EmptyQuery { .. } => ErrorCode::InvalidArgument,

@@ -10,7 +10,7 @@ use penstock_graph::GraphError;
 use penstock_graph::make::contacts::{ContactOptions, contacts};
 use penstock_graph::make::faces::{FaceOptions, faces};
 use penstock_graph::make::unitigs::{UnitigOptions, unitigs};
-use penstock_graph::rows::{Origin, write};
+use penstock_graph::rows::{Origin, write_by};
 use penstock_store::{LoadOutcome, Scan, StoreError, VersionRef};
 use penstock_types::{Kind, TableName, columns};
 
@@ -144,6 +144,7 @@ impl Engine {
         let stop = Stop(Arc::default());
         let cancelled = Arc::clone(&stop.0);
         let options = request.options.clone();
+        let maker = self.row_maker().clone();
         let origin = Origin {
             source: format!("{}@{}", request.from, table.version()),
             event_time: chrono::Utc::now().timestamp_micros(),
@@ -166,9 +167,9 @@ impl Engine {
                 Ok(made) => (made.graphs, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
-            let origin = origin.clone();
+            let (origin, maker) = (origin.clone(), maker.clone());
             let rows = graphs.into_iter().flat_map(move |named| {
-                let (rows, failed) = match write(named, origin.clone()) {
+                let (rows, failed) = match write_by(named, origin.clone(), &maker) {
                     Ok(rows) => (Some(rows), None),
                     Err(error) => (None, Some(Err(source_error(error)))),
                 };

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+mod dominance;
 mod duplicates;
 mod encode;
 mod engine;
@@ -9,6 +10,7 @@ mod graphs;
 mod head;
 mod hot;
 mod indexes;
+mod late;
 mod load;
 mod maintain;
 mod matching;
@@ -19,6 +21,7 @@ mod snapshot;
 mod sql;
 mod task;
 
+pub use dominance::{DominanceBy, UnknownDominance};
 pub use duplicates::DuplicatesRequest;
 pub use encode::{CONTACTS, EncodeOutcome, EncoderInfo, VECTOR, contacts, embed, encoders};
 pub use engine::{Engine, EngineOptions, TableDescription};
@@ -30,6 +33,7 @@ pub use head::{
 };
 pub use hot::WarmOutcome;
 pub use indexes::VectorIndex;
+pub use late::{LateCandidates, LateInput, LateRequest};
 pub use load::{Encoders, LoadRequest};
 pub use maintain::{IndexOutcome, IndexType, MaintenanceAction, UnknownIndexType};
 pub use matching::{

@@ -5,9 +5,14 @@ mod sieve;
 mod similar;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::builder::{Int32Builder, ListBuilder};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use penstock_graph::rows::{Reader, Union};
 use penstock_pattern::{Allowed, Host, Labels, MatchOptions, Pattern, Stopped};
 use penstock_store::{Scan, Table, VersionRef};
@@ -92,6 +97,40 @@ pub struct MatchAnswer {
     pub seconds: f64,
     /// The matches that were kept, in the order of graphs.
     pub matches: Vec<Occurrence>,
+}
+
+impl MatchAnswer {
+    /// The columns of [`Self::batch`], those of the SQL table `match_pattern`: `match` (Int64),
+    /// which match, from 0; `graph` (Utf8); `vertices` (List of Int32), for each vertex of the
+    /// pattern the number of the graph's vertex.
+    #[must_use]
+    pub fn schema() -> SchemaRef {
+        penstock_query::match_schema()
+    }
+
+    /// Some of the kept matches as rows.
+    ///
+    /// # Errors
+    /// Never, but for a fault of this program.
+    pub fn batch(&self, range: Range<usize>) -> Result<RecordBatch, ArrowError> {
+        let first = range.start as i64;
+        let matches = self.matches.get(range).unwrap_or_default();
+        let mut vertices = ListBuilder::new(Int32Builder::new());
+        for found in matches {
+            for vertex in &found.vertices {
+                vertices.values().append_value(*vertex as i32);
+            }
+            vertices.append(true);
+        }
+        let numbers = first..first + matches.len() as i64;
+        let graphs = matches.iter().map(|found| found.graph.as_str());
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from_iter_values(numbers)),
+            Arc::new(StringArray::from_iter_values(graphs)),
+            Arc::new(vertices.finish()),
+        ];
+        RecordBatch::try_new(Self::schema(), columns)
+    }
 }
 
 /// The most matches that an answer may hold.

@@ -285,7 +285,7 @@ fn index_request(
     search
 }
 
-fn default_columns(kind: Kind) -> Vec<String> {
+pub(crate) fn default_columns(kind: Kind) -> Vec<String> {
     let size: &[&str] = match kind {
         Kind::Protein => &[columns::LENGTH],
         Kind::Dna => &[

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::builder::{Int32Builder, ListBuilder};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::FutureExt;
 use penstock_embed::Registry;
@@ -78,24 +77,10 @@ async fn find(hosts: &Hosts, call: PatternMatch) -> Result<RecordBatch, Error> {
             max: MAX_KEPT as u64,
         });
     }
-    let mut vertices = ListBuilder::new(Int32Builder::new());
-    for found in &answer.matches {
-        for vertex in &found.vertices {
-            vertices.values().append_value(*vertex as i32);
-        }
-        vertices.append(true);
-    }
-    let rows = answer.matches.len() as i64;
-    let graphs = answer.matches.iter().map(|found| found.graph.as_str());
-    let batch = RecordBatch::try_from_iter([
-        (
-            "match",
-            Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef,
-        ),
-        ("graph", Arc::new(StringArray::from_iter_values(graphs))),
-        ("vertices", Arc::new(vertices.finish())),
-    ]);
-    batch.map_err(|error| penstock_graph::GraphError::from(error).into())
+    let all = 0..answer.matches.len();
+    answer
+        .batch(all)
+        .map_err(|error| penstock_graph::GraphError::from(error).into())
 }
 
 /// A pattern as text: JSON, GraphML or t/v/e.

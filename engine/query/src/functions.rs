@@ -12,6 +12,8 @@ use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use penstock_types::Metric;
 
+pub use matching::schema as match_schema;
+
 use crate::Calls;
 use crate::catalog::Pinned;
 

@@ -12,6 +12,7 @@ mod statement;
 pub mod vector_search;
 
 pub use error::{QueryError, Result};
+pub use functions::match_schema;
 pub use json::json_rows;
 pub use limits::Limits;
 pub use sql::{Answer, BatchStream, Sql};

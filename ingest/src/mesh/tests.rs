@@ -21,6 +21,7 @@ fn context() -> ReadContext {
         source: "a.mesh".into(),
         event_time: 0,
         limits: Limits::default(),
+        dominance: Default::default(),
         report: Report::default(),
     }
 }

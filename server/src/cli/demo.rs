@@ -202,7 +202,7 @@ impl Tour<'_> {
         request.k = k;
         let answer = self.engine.search(request).await?;
         let answer = wire::search_answer(&answer, false).map_err(CliError::Arrow)?;
-        let shown = search::hits(self.ui(), &answer);
+        let shown = search::hits(self.ui(), &answer.hits);
         self.step(
             &format!("search {name} {arguments} -k {k}"),
             &answer,

@@ -24,6 +24,7 @@ Load
 Ask
   predict    Predict secondary structure with a head
   search     Find the nearest rows to an id, a sequence, a file or a vector
+  late       Find rows by a vector for each residue, base or vertex
   match      Find a pattern, exactly, in the graphs of a table
   motif      Find the occurrences of a pattern in sequences
   duplicates Find clusters of near-duplicates
@@ -203,6 +204,11 @@ pub(super) const SEARCH: &str = "Examples:
   penstock search proteins --text MKTAYIAKQRQISFVK --words \"serine kinase\" --diversity 0.5
   penstock search genomes --file contig.fasta --group-by parent --group-size 2
   penstock search proteins --vector \"[0.1, 0.2, ...]\" --metric l2 --at release-2026-11";
+
+pub(super) const LATE: &str = "Examples:
+  penstock late proteins --id d12asa_ -k 5
+  penstock late proteins --text MKTAYIAKQRQISFVKSHFSRQ --candidates 200
+  penstock embed --encoder NAME:none --text MKTAYIAKQRQISFVK --json | penstock late proteins --vectors -";
 
 pub(super) const MOTIF: &str = "Examples:
   penstock motif proteins \"[AG]-x(4)-G-K-[ST]\"

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use penstock::index::Tier;
 use penstock::store::VersionRef;
 use penstock::{Engine, RerankBy, SearchInput};
-use penstock_openapi::{Rerank, SearchAnswer, SearchPlan, SearchRequest};
+use penstock_openapi::{Hit, Rerank, SearchAnswer, SearchPlan, SearchRequest};
 use penstock_types::{Metric, TableName};
 use serde_json::Value;
 
@@ -296,7 +296,7 @@ fn show(ui: &Ui, answer: &SearchAnswer) -> String {
         text += &plan(found, answer.candidates);
     }
     text.push('\n');
-    text += &hits(ui, answer);
+    text += &hits(ui, &answer.hits);
     if answer.truncated {
         text += "\n  more rows may lie within the radius; -k asks for more\n";
     }
@@ -304,7 +304,7 @@ fn show(ui: &Ui, answer: &SearchAnswer) -> String {
 }
 
 /// The way that the search took, for people.
-fn plan(plan: &SearchPlan, candidates: u64) -> String {
+pub(super) fn plan(plan: &SearchPlan, candidates: u64) -> String {
     let matching = plan.matching.map_or_else(String::new, |rows| {
         format!(", of which {} meet the predicate", table::count(rows))
     });
@@ -341,12 +341,11 @@ fn plan(plan: &SearchPlan, candidates: u64) -> String {
 }
 
 /// The hits as a table: rank, id, distance, sizes, texts last.
-pub(super) fn hits(ui: &Ui, answer: &SearchAnswer) -> String {
-    if answer.hits.is_empty() {
+pub(super) fn hits(ui: &Ui, hits: &[Hit]) -> String {
+    if hits.is_empty() {
         return "  nothing found\n".to_owned();
     }
-    let rows: Vec<Row> = answer
-        .hits
+    let rows: Vec<Row> = hits
         .iter()
         .enumerate()
         .map(|(rank, hit)| {

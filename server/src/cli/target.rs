@@ -78,6 +78,7 @@ impl Context<'_> {
             store: self.store_options(),
             encoders: Arc::new(self.registry(names)),
             hot,
+            dominance: self.global.dominance,
             ..EngineOptions::default()
         };
         Ok(Engine::open(uri, options).await?)

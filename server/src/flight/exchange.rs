@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::late::LateSearches;
 use super::put::decode;
 use super::search::Searches;
 use super::snapshot::MAX_MESSAGE_BODY;
@@ -27,6 +28,8 @@ enum Command {
     Embed(String),
     /// Rows near to vectors: a table, and the options of a batch of searches.
     Search(Map<String, Value>),
+    /// Rows by a vector for each of their items: a table, and the options of such a search.
+    SearchLate(Map<String, Value>),
 }
 
 type Answer = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
@@ -36,7 +39,8 @@ type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch, Status>> + Send>>;
 ///
 /// To be embedded, a batch has the columns that the encoder reads (`sequence`, or `vertices` and
 /// `faces`) and may have `id`; the answer has `id`, where there was one, and `vector`. To be
-/// searched with, it has `vector`; the answer has `query`, the columns asked for and `distance`.
+/// searched with, it has `vector`; the answer has `query`, the columns asked for and `distance`. In
+/// a search by late interaction a batch is one query, and the answer has no `query`.
 pub(super) async fn exchange(
     engine: &Engine,
     request: Request<Streaming<FlightData>>,
@@ -50,8 +54,9 @@ pub(super) async fn exchange(
     let command = command.map_or(&[][..], |descriptor| &descriptor.cmd);
     let command: Command = serde_json::from_slice(command).map_err(|error| {
         Status::invalid_argument(format!(
-            "DoExchange takes a command descriptor {{\"embed\": ENCODER}} or {{\"search\": \
-             {{\"table\": TABLE, ..}}}} with its first message: {error}"
+            "DoExchange takes a command descriptor {{\"embed\": ENCODER}}, {{\"search\": \
+             {{\"table\": TABLE, ..}}}} or {{\"search_late\": {{\"table\": TABLE, ..}}}} with its \
+             first message: {error}"
         ))
     })?;
     // Some clients send the descriptor by itself, ahead of the schema.
@@ -80,6 +85,13 @@ pub(super) async fn exchange(
                     }
                 },
             ))
+        }
+        Command::SearchLate(command) => {
+            let searches = Arc::new(LateSearches::new(engine, command).await?);
+            Box::pin(batches.and_then(move |batch| {
+                let searches = Arc::clone(&searches);
+                async move { searches.answer(&batch).await }
+            }))
         }
     };
     let answers = answers.map_err(|status| FlightError::Tonic(Box::new(status)));

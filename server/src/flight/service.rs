@@ -13,7 +13,7 @@ use penstock::Engine;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::sql::SqlService;
-use super::{exchange, snapshot, ticket};
+use super::{exchange, matching, snapshot, ticket};
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -60,7 +60,11 @@ impl FlightService for Service {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        if ticket::is_ours(&request.get_ref().cmd) {
+        let command = &request.get_ref().cmd;
+        if ticket::is_ours(command) && ticket::wants_match(command) {
+            return matching::info(&self.engine, request.into_inner()).await;
+        }
+        if ticket::is_ours(command) {
             return snapshot::info(&self.engine, request.into_inner()).await;
         }
         self.sql.get_flight_info(request).await
@@ -90,8 +94,12 @@ impl FlightService for Service {
         &self,
         request: Request<Ticket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
-        if ticket::is_ours(&request.get_ref().ticket) {
-            return snapshot::get(&self.engine, &request.get_ref().ticket).await;
+        let ticket = &request.get_ref().ticket;
+        if ticket::is_ours(ticket) && ticket::wants_match(ticket) {
+            return matching::get(&self.engine, ticket).await;
+        }
+        if ticket::is_ours(ticket) {
+            return snapshot::get(&self.engine, ticket).await;
         }
         self.sql.do_get(request).await
     }

@@ -1,6 +1,7 @@
 //! Penstock's own commands and tickets: JSON, stable, stateless.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What a solver asks GetFlightInfo for: a snapshot, cut in ranks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,15 @@ pub struct SnapshotTicket {
     pub row1: u64,
 }
 
+/// What GetFlightInfo and DoGet take for a pattern in graphs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchCommand {
+    /// `table`, and the fields of REST's request for the exact search.
+    #[serde(rename = "match")]
+    pub wanted: Map<String, Value>,
+}
+
 /// The row range of an endpoint, in its `app_metadata`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointRange {
@@ -52,6 +62,12 @@ pub struct EndpointRange {
 /// Whether a command or ticket is Penstock's own.
 pub(super) fn is_ours(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'{')
+}
+
+/// Whether one of Penstock's own asks where a pattern occurs.
+pub(super) fn wants_match(bytes: &[u8]) -> bool {
+    let fields: Result<Map<String, Value>, _> = serde_json::from_slice(bytes);
+    fields.is_ok_and(|fields| fields.contains_key("match"))
 }
 
 #[cfg(test)]

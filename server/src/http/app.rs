@@ -21,8 +21,8 @@ use utoipa_swagger_ui::{Config as UiConfig, SwaggerUi};
 
 use super::error::ApiError;
 use super::{
-    State, arrays, batch, duplicates, embed, encoders, heads, ingest, job, maintain, matching,
-    motif, observe, search, service, snapshots, sql, tables, warm, zarr,
+    State, arrays, batch, duplicates, embed, encoders, heads, ingest, job, late, maintain,
+    matching, motif, observe, search, service, snapshots, sql, tables, warm, zarr,
 };
 
 /// What the Swagger pages may do: load what this server serves, and nothing else. Their styles are
@@ -54,6 +54,7 @@ fn resources() -> OpenApiRouter<State> {
         .merge(matching::routes())
         .merge(duplicates::routes())
         .merge(batch::routes())
+        .merge(late::routes())
         .merge(motif::routes())
         .merge(sql::routes())
         .merge(encoders::routes())

@@ -21,7 +21,7 @@ use crate::vectors::Vectors;
 use crate::wire;
 
 /// Bytes of a request: 65,000 vectors of 256 numbers as Arrow. They are held in memory.
-const MAX_BODY_BYTES: usize = 64 << 20;
+pub(super) const MAX_BODY_BYTES: usize = 64 << 20;
 
 const ARROW: &str = "application/vnd.apache.arrow.stream";
 
@@ -95,7 +95,7 @@ async fn search_batch(
     rows::response(form, &schema, batches, rows::ARRAY)
 }
 
-fn is_arrow(request: &Request) -> bool {
+pub(super) fn is_arrow(request: &Request) -> bool {
     let given = request.headers().get(CONTENT_TYPE);
     let given = given
         .and_then(|value| value.to_str().ok())
@@ -103,7 +103,7 @@ fn is_arrow(request: &Request) -> bool {
     given.split(';').next().unwrap_or(given).trim() == ARROW
 }
 
-fn too_large(rejection: axum::extract::rejection::BytesRejection) -> ApiError {
+pub(super) fn too_large(rejection: axum::extract::rejection::BytesRejection) -> ApiError {
     let code = match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::LimitExceeded,
         _ => ErrorCode::InvalidArgument,
@@ -111,7 +111,7 @@ fn too_large(rejection: axum::extract::rejection::BytesRejection) -> ApiError {
     ApiError::new(code, rejection.body_text())
 }
 
-async fn arrow_vectors(body: Bytes) -> Result<Vectors> {
+pub(super) async fn arrow_vectors(body: Bytes) -> Result<Vectors> {
     let read = move || {
         let mut vectors = Vectors::default();
         let batches = StreamReader::try_new(Cursor::new(body), None).map_err(ApiError::bad)?;

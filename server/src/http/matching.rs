@@ -1,14 +1,11 @@
 //! Patterns in graphs, exact and similar.
 
-use std::time::Duration;
-
 use axum::extract::State as Extract;
 use axum::response::Response;
 use http::HeaderMap;
 use penstock::graph::motif::LabelMatch;
-use penstock::pattern::format::json;
 use penstock::store::VersionRef;
-use penstock::{MatchRequest as Ask, MotifPart, StructureRequest as AskStructure, Task};
+use penstock::{MotifPart, StructureRequest as AskStructure, Task};
 use penstock_openapi::{
     GraphOutcome, GraphRequest, Job, MatchAnswer, MatchRequest, SimilarAnswer, SimilarRequest,
     StructureAnswer, StructureRequest,
@@ -21,10 +18,7 @@ use super::State;
 use super::error::{ApiError, Json, Path, Result, named, word};
 use super::job::begin;
 use crate::jobs::JobRequest;
-use crate::wire;
-
-/// The longest that a search may take, and what it takes where nothing is said.
-const LONGEST: Duration = Duration::from_secs(600);
+use crate::wire::{self, LONGEST_MATCH, MatchFault};
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
@@ -50,22 +44,11 @@ async fn find(
     Path(table): Path<String>,
     Json(request): Json<MatchRequest>,
 ) -> Result<axum::Json<MatchAnswer>> {
-    let pattern = json::from_value(&request.pattern).map_err(penstock::Error::from)?;
-    let mut ask = Ask::new(named("table", &table)?, pattern);
-    ask.version = request
-        .version
-        .as_ref()
-        .map_or(Ok(VersionRef::Latest), |text| word(text))?;
-    ask.induced = request.induced;
-    ask.limit = request.limit;
-    let deadline = request
-        .deadline_secs
-        .map(Duration::try_from_secs_f64)
-        .transpose();
-    let deadline = deadline.map_err(|error| ApiError::bad(format!("deadline_secs: {error}")))?;
-    ask.deadline = Some(deadline.unwrap_or(LONGEST).min(LONGEST));
-    ask.keep = usize::try_from(request.keep).unwrap_or(usize::MAX);
-    ask.graphs = request.graphs;
+    let ask =
+        wire::match_request(named("table", &table)?, request).map_err(|fault| match fault {
+            MatchFault::Pattern(error) => penstock::Error::from(error).into(),
+            other => ApiError::bad(other),
+        })?;
     let task = Task::default();
     // Dropped when the caller goes away: the search then stops.
     let _stop = task.cancel.clone().drop_guard();
@@ -92,7 +75,7 @@ async fn find_similar(
     Json(request): Json<SimilarRequest>,
 ) -> Result<axum::Json<SimilarAnswer>> {
     let mut ask = wire::similar_request(named("table", &table)?, request).map_err(ApiError::bad)?;
-    ask.deadline = Some(ask.deadline.unwrap_or(LONGEST).min(LONGEST));
+    ask.deadline = Some(ask.deadline.unwrap_or(LONGEST_MATCH).min(LONGEST_MATCH));
     let task = Task::default();
     let _stop = task.cancel.clone().drop_guard();
     let answer = state.engine().match_similar(ask, &task).await?;

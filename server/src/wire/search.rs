@@ -110,7 +110,7 @@ pub fn search_request(
 }
 
 /// Hits always say which rows they are.
-fn with_id(mut names: Vec<String>) -> Vec<String> {
+pub(super) fn with_id(mut names: Vec<String>) -> Vec<String> {
     if !names.iter().any(|name| name == columns::ID) {
         names.insert(0, columns::ID.to_owned());
     }

@@ -6,6 +6,7 @@ mod embed;
 mod heads;
 mod help;
 mod ingest;
+mod late;
 mod matching;
 mod pin;
 mod resume;

@@ -8,6 +8,8 @@ mod embed;
 mod errors;
 mod heads;
 mod jobs;
+mod late;
+mod matching;
 mod motif;
 mod path;
 mod rerank;

@@ -145,3 +145,26 @@ def test_exchange_refuses_what_it_does_not_know(client):
                 writer.begin(schema)
                 writer.done_writing()
                 reader.read_all()
+
+
+def test_match(client, penstock, folder):
+    rim = 300
+    with open(folder / "wheel.tve", "w") as out:
+        out.write(f"t {rim + 1} {2 * rim}\nv 0 1 {rim}\n")
+        out.writelines(f"v {v} 0 3\n" for v in range(1, rim + 1))
+        out.writelines(f"e 0 {v}\ne {v} {v % rim + 1}\n" for v in range(1, rim + 1))
+    penstock("ingest", "wheels", folder / "wheel.tve")
+    pattern = {
+        "vertices": [{"label": "1"}, {}, {}],
+        "edges": [{"from": 0, "to": 1}, {"from": 1, "to": 2}, {"from": 0, "to": 2}],
+    }
+    info = client.get_flight_info(descriptor(match={"table": "wheels", "pattern": pattern}))
+    [endpoint] = info.endpoints
+    table = client.do_get(endpoint.ticket).read_all()
+    assert table.schema.equals(info.schema)
+    said = table.schema.metadata
+    assert (json.loads(said[b"penstock:count"]), said[b"penstock:complete"]) == (2 * rim, b"true")
+    rows = penstock("sql", f"SELECT * FROM match_pattern('wheels', '{json.dumps(pattern)}')")
+    assert table.to_pylist() == rows
+    with pytest.raises(pa.ArrowInvalid, match="table"):
+        client.get_flight_info(descriptor(match={"pattern": pattern}))

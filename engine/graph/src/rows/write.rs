@@ -14,7 +14,7 @@ use penstock_types::columns::{self, DOMINANCE_WIDTH};
 use penstock_types::content::Payload;
 use penstock_types::{ContentHash, Kind};
 
-use super::{RECIPE, name_of, number_of, vertex_id};
+use super::{RECIPE, RowMaker, name_of, number_of, vertex_id};
 use crate::{GraphError, Named, Result};
 
 /// What rows say of where they came from.
@@ -38,6 +38,18 @@ pub fn write(
     named: Named,
     origin: Origin,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + 'static> {
+    write_by(named, origin, &RowMaker::default())
+}
+
+/// The same, with the rows of the column `dominance` from elsewhere.
+///
+/// # Errors
+/// As for [`write`]; the rows could not be made, or are not one for each vertex.
+pub fn write_by(
+    named: Named,
+    origin: Origin,
+    maker: &RowMaker,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + 'static + use<>> {
     let graph = &named.graph;
     let vertices = graph.vertices();
     let wrong = |what| GraphError::TooLarge {
@@ -58,10 +70,7 @@ pub fn write(
         |label| number_of(&name_of(graph.vertex_names(), label)),
         |label| number_of(&name_of(graph.edge_names(), label)),
     );
-    let rows = RECIPE.embed(&hashed).map_err(|source| GraphError::Graph {
-        graph: named.id.clone(),
-        source,
-    })?;
+    let rows = maker.rows(&named.id, &RECIPE, &hashed)?;
     drop(hashed);
     let writer = Writer {
         named,

@@ -33,9 +33,10 @@ impl fmt::Debug for Match {
     }
 }
 
-/// The columns of the answer: which match, its graph, and for each vertex of the pattern the
+/// The columns of `match_pattern`: which match, its graph, and for each vertex of the pattern the
 /// number of the graph's vertex.
-pub(super) fn schema() -> SchemaRef {
+#[must_use]
+pub fn schema() -> SchemaRef {
     let item = Arc::new(Field::new("item", DataType::Int32, true));
     Arc::new(Schema::new(vec![
         Field::new("match", DataType::Int64, false),

@@ -221,3 +221,49 @@ fn what_cannot_be_directed_is_refused() {
     let rows = place.json(&["sql", "SELECT directed FROM a WHERE directed IS NOT NULL"]);
     assert_eq!(rows[0]["directed"], true);
 }
+
+#[test]
+fn tensors_write_the_rows_that_integers_write() {
+    let place = Place::new();
+    let labels: Vec<String> = (0..300).map(|v| format!("l{}", v * v % 7)).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let edges: Vec<(usize, usize)> = (1..300).flat_map(|v| [(v / 2, v), (v - 1, v)]).collect();
+    place.file("tree.graphml", graphml(&labels, &edges));
+    let mut state = 7_u64;
+    let bases: String = (0..400)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            b"ACGT"[(state >> 62) as usize] as char
+        })
+        .collect();
+    place.file("d.fasta", format!(">d\n{bases}\n>e\n{}\n", &bases[70..]));
+    place.json(&["ingest", "dna", "d.fasta", "--no-encode"]);
+    let column = |how: &str| {
+        let table = format!("loaded_{how}");
+        let by = ["--dominance", how];
+        place.json(&[&by[..], &["ingest", &table, "tree.graphml", "--no-encode"]].concat());
+        let made = format!("made_{how}");
+        place.json(&[&by[..], &["graph", &made, "--from", "dna", "-k", "5"]].concat());
+        [table, made].map(|table| {
+            let sql = format!("SELECT id, dominance FROM {table} ORDER BY id");
+            place.json(&["sql", &sql])
+        })
+    };
+    let integers = column("integers");
+    let numbers = integers[0][1]["dominance"].as_array().unwrap();
+    assert_eq!(
+        (integers[0].as_array().unwrap().len(), numbers.len()),
+        (301, 16)
+    );
+    assert!(
+        integers[1].as_array().unwrap().len() > 10,
+        "{}",
+        integers[1]
+    );
+    assert_eq!(column("tensors"), integers);
+    assert_eq!(column("auto"), integers);
+    let error = place.fails(2, &["--dominance", "gpu", "tables"]);
+    assert!(error.contains("tensors"), "{error}");
+}
