@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use penstock_store::{IndexInfo, Table};
 use penstock_types::{FeatureSpec, Metric};
 
+use crate::column::Moment;
 use crate::fetch::Fetch;
 use crate::hot::{HotIndex, HotPlan};
 use crate::kind::IndexKind;
@@ -33,7 +34,8 @@ pub struct Searcher(Arc<Inner>);
 struct Inner {
     hot: HotTier,
     recalls: Recalls,
-    estimates: Mutex<Vec<(String, u64, String, u64)>>,
+    /// Predicates of versions, and how many rows satisfy them.
+    estimates: Mutex<Vec<(Moment, String, u64)>>,
     opened: Mutex<Vec<(OpenedKey, Arc<Usable>)>>,
     fetch: Fetch,
     /// Queries answered, by tier.
@@ -48,9 +50,8 @@ struct Usable {
     opened: Option<Arc<Opened>>,
 }
 
-/// The place of a table, version and time stamp of its manifest, a column, how it is compared. A
-/// table made anew under its name has another time.
-type OpenedKey = (String, (u64, u128), String, Metric);
+/// A version of a table, a column, how it is compared.
+type OpenedKey = (Moment, String, Metric);
 
 /// A way that a search can take.
 pub(crate) enum Way {
@@ -153,13 +154,7 @@ impl Searcher {
         column: &str,
         metric: Metric,
     ) -> Result<Option<Arc<Usable>>> {
-        let manifest = table.dataset().manifest();
-        let key = (
-            table.dataset().uri().to_owned(),
-            (manifest.version, manifest.timestamp_nanos),
-            column.to_owned(),
-            metric,
-        );
+        let key = (Moment::of(table), column.to_owned(), metric);
         {
             let kept = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((_, usable)) = kept.iter().find(|(other, _)| *other == key) {
@@ -173,8 +168,9 @@ impl Searcher {
         let usable = Arc::new(Usable { kind, info, opened });
         let mut kept = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         // Files of versions before it would not be gone before they are closed.
-        kept.retain(|((uri, version, column, metric), _)| {
-            (uri, column, metric) != (&key.0, &key.2, &key.3) || *version > key.1
+        kept.retain(|((moment, column, metric), _)| {
+            let older = *moment == key.0 || moment.is_before(&key.0);
+            !older || (column, metric) != (&key.1, &key.2)
         });
         if kept.len() == OPENED {
             kept.remove(0);
@@ -185,32 +181,21 @@ impl Searcher {
 
     /// How many rows satisfy a predicate, estimated on some fragments.
     async fn estimate(&self, table: &Table, predicate: &str) -> Result<u64> {
-        let (name, version) = (table.name().as_str(), table.version());
-        let kept = |estimates: &[(String, u64, String, u64)]| {
-            let same = estimates
-                .iter()
-                .find(|(n, v, p, _)| n == name && *v == version && p == predicate);
-            same.map(|(.., count)| *count)
+        let moment = Moment::of(table);
+        let estimates = || {
+            let estimates = self.0.estimates.lock();
+            estimates.unwrap_or_else(PoisonError::into_inner)
         };
-        if let Some(count) = kept(
-            &self
-                .0
-                .estimates
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        ) {
-            return Ok(count);
+        let same = |known: &&(Moment, String, u64)| known.0 == moment && known.1 == predicate;
+        if let Some((.., count)) = estimates().iter().find(same) {
+            return Ok(*count);
         }
         let count = crate::predicate::estimate(table, predicate, SAMPLE_ROWS).await?;
-        let mut estimates = self
-            .0
-            .estimates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut estimates = estimates();
         if estimates.len() == ESTIMATES {
             estimates.remove(0);
         }
-        estimates.push((name.to_owned(), version, predicate.to_owned(), count));
+        estimates.push((moment, predicate.to_owned(), count));
         Ok(count)
     }
 }
