@@ -176,7 +176,8 @@ enum Bench {
         /// Which of them.
         #[arg(long, default_value = "hnswlib,faiss,usearch")]
         libraries: String,
-        /// The program of `bench/reference/hnsw_rs`, to run on the same vectors.
+        /// The program of `bench/reference/hnsw_rs`, to run on the same vectors: hnsw_rs, and its graph
+        /// searched by Penstock.
         #[arg(long, env = "PENSTOCK_HNSW_RS")]
         hnsw_rs: Option<PathBuf>,
     },

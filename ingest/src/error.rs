@@ -119,6 +119,14 @@ pub enum ReadError {
         /// What was asked for.
         wanted: Kind,
     },
+    /// Directed edges were asked for, and this file has none.
+    #[error("{file}: holds no directed edges: {}", Undirected(*.format))]
+    Undirected {
+        /// The file.
+        file: String,
+        /// Its format.
+        format: crate::Format,
+    },
     /// There is nothing in the file.
     #[error("{file}: holds no record")]
     Empty {
@@ -148,6 +156,26 @@ pub enum ReadError {
 
 struct Record<'a>(Option<&'a str>);
 
+/// Why a file of a format has no directed edges.
+struct Undirected(crate::Format);
+
+impl fmt::Display for Undirected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = self.0;
+        if format.can_be_directed() {
+            // Others are refused by what the file says.
+            write!(f, "the {format} says that its edges have no direction")
+        } else if format.holds(Kind::Graph) {
+            write!(
+                f,
+                "{format} is undirected by definition; an edge list or GraphML can be directed"
+            )
+        } else {
+            write!(f, "{format} is no format of graphs")
+        }
+    }
+}
+
 impl fmt::Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -172,7 +200,7 @@ impl ReadError {
             }
             Self::Graph { source, .. } => source.code(),
             Self::Limit { .. } => ErrorCode::LimitExceeded,
-            Self::OtherKind { .. } => ErrorCode::InvalidArgument,
+            Self::OtherKind { .. } | Self::Undirected { .. } => ErrorCode::InvalidArgument,
             Self::Unrecognised { .. } | Self::Unsupported { .. } => ErrorCode::Unsupported,
             Self::Arrow { .. } => ErrorCode::Internal,
         }
@@ -190,6 +218,7 @@ impl ReadError {
             | Self::Limit { file, .. }
             | Self::Unrecognised { file, .. }
             | Self::OtherKind { file, .. }
+            | Self::Undirected { file, .. }
             | Self::Empty { file }
             | Self::Unsupported { file, .. }
             | Self::Arrow { file, .. } => file,

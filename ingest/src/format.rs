@@ -112,6 +112,12 @@ impl Format {
         }
     }
 
+    /// Whether a file of this format can hold a graph whose edges have a direction.
+    #[must_use]
+    pub const fn can_be_directed(self) -> bool {
+        matches!(self, Self::EdgeList | Self::GraphMl)
+    }
+
     pub(crate) fn list() -> String {
         Self::ALL.map(Self::as_str).join(", ")
     }

@@ -2,7 +2,8 @@
 //!
 //! A file is one graph, named by the file, or for GraphML the union of those that it holds. It is
 //! in memory while it is read, up to `limits.max_record_bytes` of file; its rows leave in batches.
-//! Loops are left out and edges that stand twice become one: a list from the net has both.
+//! Edges of a list have a direction where the caller says so; GraphML says it itself. Loops are left
+//! out and edges that stand twice become one: a list from the net has both.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -23,15 +24,18 @@ type Batches = Box<dyn Iterator<Item = Result<RecordBatch, GraphError>> + Send>;
 /// A file of one graph.
 pub(crate) struct GraphFile {
     format: Format,
+    directed: bool,
     id: String,
     data: Option<Data>,
     batches: Option<Batches>,
 }
 
 impl GraphFile {
-    pub(crate) fn new(format: Format, id: String, data: Data) -> Self {
+    /// With `directed`, edges have a direction; the format can say so.
+    pub(crate) fn new(format: Format, directed: bool, id: String, data: Data) -> Self {
         Self {
             format,
+            directed,
             id,
             data: Some(data),
             batches: None,
@@ -43,7 +47,7 @@ impl GraphFile {
         data: impl BufRead,
     ) -> Result<(Graph, Vec<String>), penstock_pattern::PatternError> {
         let options = ReadOptions {
-            directed: false,
+            directed: self.directed,
             loops: Loops::Drop,
             parallel: Parallel::Collapse,
         };
@@ -76,6 +80,12 @@ impl GraphFile {
                 source,
             })
         })?;
+        if self.directed && !graph.is_directed() {
+            return Err(ReadError::Undirected {
+                file: ctx.file.clone(),
+                format: self.format,
+            });
+        }
         // A parser may stop before the end; the checksum of compressed data comes after it.
         std::io::copy(&mut data, &mut std::io::sink()).map_err(|error| ctx.io(error))?;
         let named = Named {

@@ -69,6 +69,10 @@ pub struct ReadOptions {
     pub batch_bytes: usize,
     /// Windows of long contigs; `None`: no windows.
     pub windows: Option<Windows>,
+    /// Whether the edges of graphs go from their first vertex to their second. A list of edges does
+    /// not say, and GraphML need not. Where the format or the file says that edges have no
+    /// direction, and where it holds no graph, this is an error.
+    pub directed: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -80,6 +84,7 @@ impl Default for ReadOptions {
             on_error: OnError::Fail,
             batch_bytes: 8 << 20,
             windows: Some(Windows::default()),
+            directed: false,
             limits: Limits::default(),
         }
     }

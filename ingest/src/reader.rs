@@ -40,6 +40,7 @@ pub struct Reader {
     kind: Kind,
     format: Format,
     on_error: OnError,
+    directed: bool,
     records_before: u64,
     done: bool,
 }
@@ -74,7 +75,7 @@ pub fn open(source: Source, options: &ReadOptions) -> Result<Reader, ReadError> 
             return Err(ReadError::Empty { file });
         };
         let found = member.and_then(|member| {
-            let (format, kind) = identify(&member, options.kind)?;
+            let (format, kind) = identify(&member, options.kind, options.directed)?;
             Ok((member, format, kind))
         });
         match found {
@@ -87,6 +88,7 @@ pub fn open(source: Source, options: &ReadOptions) -> Result<Reader, ReadError> 
                     kind,
                     format,
                     on_error: options.on_error,
+                    directed: options.directed,
                     records_before: 0,
                     done: false,
                 };
@@ -105,7 +107,11 @@ pub fn open(source: Source, options: &ReadOptions) -> Result<Reader, ReadError> 
 }
 
 /// Format and kind of a file.
-fn identify(member: &Member, wanted: Option<Kind>) -> Result<(Format, Kind), ReadError> {
+fn identify(
+    member: &Member,
+    wanted: Option<Kind>,
+    directed: bool,
+) -> Result<(Format, Kind), ReadError> {
     let file = || member.file.clone();
     if member.head.iter().all(u8::is_ascii_whitespace) {
         return Err(ReadError::Empty { file: file() });
@@ -115,6 +121,12 @@ fn identify(member: &Member, wanted: Option<Kind>) -> Result<(Format, Kind), Rea
             file: file(),
             head: show_text(member.head.trim_ascii_start()),
         })?;
+    if directed && !format.can_be_directed() {
+        return Err(ReadError::Undirected {
+            file: file(),
+            format,
+        });
+    }
     match wanted {
         Some(wanted) if !format.holds(wanted) => Err(ReadError::OtherKind {
             file: file(),
@@ -176,6 +188,7 @@ impl Reader {
             Format::Tve | Format::EdgeList | Format::GraphMl | Format::Metis => {
                 Box::new(GraphFile::new(
                     format,
+                    self.directed,
                     stem(&member.name).to_owned(),
                     BufReader::with_capacity(256 << 10, member.data),
                 ))
@@ -193,7 +206,7 @@ impl Reader {
             return Ok(false);
         };
         let member = member?;
-        let (format, kind) = identify(&member, None)?;
+        let (format, kind) = identify(&member, None, self.directed)?;
         if kind != self.kind && !format.holds(self.kind) {
             return Err(ReadError::OtherKind {
                 file: member.file,

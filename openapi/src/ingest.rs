@@ -23,6 +23,11 @@ pub struct IngestParams {
     /// listed); left out: `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_error: Option<String>,
+    /// Whether the edges of graphs go from their first vertex to their second: for lists of edges, and
+    /// for GraphML that does not say. Other files are refused; left out: as the file says, and without
+    /// a direction where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directed: Option<bool>,
 }
 
 /// Several files in one request, loaded as one version.

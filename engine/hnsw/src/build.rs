@@ -2,6 +2,7 @@
 
 mod distinct;
 mod freeze;
+mod given;
 mod insert;
 mod select;
 
@@ -13,6 +14,7 @@ use penstock_types::Metric;
 use crate::codes::{Codes, Quantiser, normalise, stride, vector_stride};
 use crate::error::{HnswError, Result};
 use crate::index::Hnsw;
+use crate::layers::Layers;
 use crate::level;
 use crate::memory::Aligned;
 use crate::options::{Control, Options, check_shape};
@@ -22,6 +24,9 @@ use crate::simd::isa::Isa;
 use crate::threads::threads;
 
 use distinct::Distinct;
+use freeze::Settled;
+use given::Order;
+use insert::Graph;
 
 /// Rows between two looks at the caller's wish to stop.
 const BATCH: usize = 64;
@@ -72,6 +77,91 @@ impl Rows<'_> {
     }
 }
 
+/// Rows that may become an index.
+struct Prepared<'a> {
+    source: Rows<'a>,
+    count: usize,
+    threads: usize,
+    quantiser: Quantiser,
+    distinct: Distinct,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(rows: &'a [f32], dim: usize, options: &Options, control: &Control<'_>) -> Result<Self> {
+        options.check()?;
+        let count = check_shape(rows.len(), dim)?;
+        let source = Rows {
+            rows,
+            dim,
+            metric: options.metric,
+        };
+        let threads = threads(options.threads);
+        let placed = source.placed()?;
+        let quantiser = Quantiser::fit(options.metric, dim, placed.len(), |i, into| {
+            source.write(placed[i] as usize, into);
+        });
+        let distinct = Distinct::find(&source, &quantiser, &placed, threads);
+        control.check()?;
+        Ok(Self {
+            source,
+            count,
+            threads,
+            quantiser,
+            distinct,
+        })
+    }
+
+    /// The codes of rows, in their order.
+    fn encode(&self, order: &[u32]) -> Codes {
+        encode(&self.source, &self.quantiser, order, self.threads)
+    }
+
+    /// The index of a graph over the rows of `order`, of which `codes` are the codes.
+    fn finish(
+        self,
+        frozen: Settled,
+        (order, codes): (Vec<u32>, Codes),
+        options: &Options,
+        (control, isa): (&Control<'_>, Isa),
+    ) -> Result<Hnsw> {
+        let dim = self.source.dim;
+        // `moved[new]` is the vertex's number while the graph grew.
+        let moved = frozen.moved;
+        let order: Vec<u32> = moved.iter().map(|old| order[*old as usize]).collect();
+        let codes = permute(&codes, dim, &moved);
+        control.check()?;
+        let (firsts, vertices, of) = self.distinct.places(&order, self.count);
+        let vectors = copy(&self.source, &firsts, self.threads);
+        let places = Places::new(of, vertices).ok_or(HnswError::Groups)?;
+        Ok(Hnsw {
+            options: options.clone(),
+            dim,
+            isa,
+            quantiser: self.quantiser,
+            codes,
+            vectors,
+            base: frozen.base,
+            upper: frozen.upper,
+            places,
+            labels: (0..self.count as u64).collect(),
+            metadata: Vec::new(),
+            scratches: Scratches::default(),
+        })
+    }
+}
+
+/// The first row of each vertex, ascending.
+pub(crate) fn distinct_rows(
+    rows: &[f32],
+    dim: usize,
+    options: &Options,
+    control: &Control<'_>,
+) -> Result<Vec<u32>> {
+    Ok(Prepared::new(rows, dim, options, control)?
+        .distinct
+        .vertices)
+}
+
 pub(crate) fn build(
     rows: &[f32],
     dim: usize,
@@ -79,22 +169,9 @@ pub(crate) fn build(
     control: &Control<'_>,
     isa: Isa,
 ) -> Result<Hnsw> {
-    options.check()?;
-    let count = check_shape(rows.len(), dim)?;
-    let source = Rows {
-        rows,
-        dim,
-        metric: options.metric,
-    };
-    let threads = threads(options.threads);
-    let placed = source.placed()?;
-    let quantiser = Quantiser::fit(options.metric, dim, placed.len(), |i, into| {
-        source.write(placed[i] as usize, into);
-    });
-    let mut distinct = Distinct::find(&source, &quantiser, &placed, threads);
-    drop(placed);
-    let mut order = std::mem::take(&mut distinct.vertices);
-    control.check()?;
+    let mut prepared = Prepared::new(rows, dim, options, control)?;
+    let threads = prepared.threads;
+    let mut order = std::mem::take(&mut prepared.distinct.vertices);
     // The highest layers first, so that those of a layer are numbered from 0 and the first vertex
     // is the entry for good; by chance within a layer, so that sorted rows do no harm.
     let level_of = |row: u32| level::of(row as usize, options.edges, options.seed);
@@ -104,31 +181,41 @@ pub(crate) fn build(
     });
     let levels: Vec<u8> = order.iter().map(|row| level_of(*row) as u8).collect();
     control.check()?;
-    let codes = encode(&source, &quantiser, &order, threads);
-    let graph = insert::grow(&codes, &quantiser, levels, options, threads, control, isa)?;
-    let frozen = freeze::freeze(graph, options);
-    // `moved[new]` is the vertex's number while the graph grew.
-    let moved = frozen.moved;
-    order = moved.iter().map(|old| order[*old as usize]).collect();
-    let codes = permute(&codes, dim, &moved);
-    control.check()?;
-    let (firsts, vertices, of) = distinct.places(&order, count);
-    let vectors = copy(&source, &firsts, threads);
-    let places = Places::new(of, vertices).ok_or(HnswError::Groups)?;
-    Ok(Hnsw {
-        options: options.clone(),
-        dim,
+    let codes = prepared.encode(&order);
+    let graph = insert::grow(
+        &codes,
+        &prepared.quantiser,
+        levels,
+        options,
+        threads,
+        control,
         isa,
-        quantiser,
-        codes,
-        vectors,
-        base: frozen.base,
-        upper: frozen.upper,
-        places,
-        labels: (0..count as u64).collect(),
-        metadata: Vec::new(),
-        scratches: Scratches::default(),
-    })
+    )?;
+    let frozen = freeze::freeze(graph, options, isa);
+    prepared.finish(frozen, (order, codes), options, (control, isa))
+}
+
+/// An index of a graph that was given.
+pub(crate) fn from_graph(
+    rows: &[f32],
+    dim: usize,
+    options: &Options,
+    given: &Layers,
+    control: &Control<'_>,
+) -> Result<Hnsw> {
+    let isa = Isa::widest();
+    let mut prepared = Prepared::new(rows, dim, options, control)?;
+    let distinct = std::mem::take(&mut prepared.distinct.vertices);
+    let Order { vertices, levels } =
+        given::order(given, distinct.len()).map_err(HnswError::Graph)?;
+    let order: Vec<u32> = vertices.iter().map(|i| distinct[*i as usize]).collect();
+    drop(distinct);
+    let codes = prepared.encode(&order);
+    let graph = Graph::new(&codes, &prepared.quantiser, levels, options);
+    given::fill(&graph, given, &vertices, options, control)?;
+    drop(vertices);
+    let frozen = freeze::freeze(graph, options, isa);
+    prepared.finish(frozen, (order, codes), options, (control, isa))
 }
 
 /// Runs `work` on equal parts of `0..count`, each with its part of the outputs.

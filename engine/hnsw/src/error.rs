@@ -1,5 +1,7 @@
 //! What can go wrong.
 
+use crate::layers::GraphFault;
+
 /// Shorthand of this crate.
 pub type Result<T, E = HnswError> = std::result::Result<T, E>;
 
@@ -48,6 +50,9 @@ pub enum HnswError {
     /// Rows were put into groups that contradict each other: a fault of this crate.
     #[error("rows of the index were grouped wrongly; please report this")]
     Groups,
+    /// A graph of another builder that makes no index.
+    #[error("the graph makes no index: {0}")]
+    Graph(#[source] GraphFault),
     /// A query holds NaN or infinity.
     #[error("query {query} holds NaN or infinity")]
     QueryNotFinite {

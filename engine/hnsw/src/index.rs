@@ -5,6 +5,7 @@ use penstock_types::Metric;
 use crate::build;
 use crate::codes::{Codes, Probe, Quantiser, vector_stride};
 use crate::error::{HnswError, Result};
+use crate::layers::Layers;
 use crate::memory::Aligned;
 use crate::options::{Control, Memory, Options, memory};
 use crate::places::Places;
@@ -48,6 +49,45 @@ impl Hnsw {
         control: &Control<'_>,
     ) -> Result<Self> {
         build::build(rows, dim, options, control, Isa::widest())
+    }
+
+    /// The rows that have a vertex of their own, ascending: of rows that are equal as the metric
+    /// compares them, or that the codes cannot tell apart, the first. Under cosine the rows without
+    /// a direction are left out. Of `options` the metric and the threads count.
+    ///
+    /// # Errors
+    /// As [`Hnsw::build`].
+    pub fn distinct_rows(
+        rows: &[f32],
+        dim: usize,
+        options: &Options,
+        control: &Control<'_>,
+    ) -> Result<Vec<u32>> {
+        build::distinct_rows(rows, dim, options, control)
+    }
+
+    /// Makes an index of `rows`, `f32[n, dim]` in row-major order, and of a graph that another
+    /// program built over [`Hnsw::distinct_rows`] of them. The other rows share the vertices of their
+    /// likes, so that all are found. Of `options` the metric, the edges and the threads count; the
+    /// rest is kept with the index.
+    ///
+    /// The graph stays as it is but for vertices of the base layer that no path leads to from the
+    /// entry point: each gets an edge from a vertex near it, for which one that no shortest path
+    /// from the entry point takes may have to give way.
+    ///
+    /// Takes the memory of a build ([`Hnsw::bytes`]); calls `progress` with vertices.
+    ///
+    /// # Errors
+    /// As [`Hnsw::build`], and [`HnswError::Graph`] where the graph is not one over these rows, or
+    /// has more neighbours at a vertex than `options.edges` (twice as many in the base layer).
+    pub fn from_graph(
+        rows: &[f32],
+        dim: usize,
+        options: &Options,
+        graph: &Layers,
+        control: &Control<'_>,
+    ) -> Result<Self> {
+        build::from_graph(rows, dim, options, graph, control)
     }
 
     /// The memory that an index of so many rows takes, and its build.

@@ -21,6 +21,7 @@ mod index;
     reason = "vector instructions; the blocks lie within the slices"
 )]
 pub mod late;
+mod layers;
 mod level;
 #[expect(unsafe_code, reason = "owns memory of its own alignment")]
 mod memory;
@@ -53,6 +54,7 @@ pub use error::{HnswError, Result};
 pub use file::{FORMAT_VERSION, MAGIC};
 pub use filter::{Cost, Filter, Way, cost};
 pub use index::Hnsw;
+pub use layers::{GraphFault, Layer, Layers};
 pub use options::{Control, Memory, Options};
 pub use scratch::Scratch;
 pub use search::{Batch, BatchOptions, Found, Hit, MAX_EF, RangeOptions};

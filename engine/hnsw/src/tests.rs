@@ -3,6 +3,7 @@
 mod edge;
 mod files;
 mod filters;
+mod given;
 mod recall;
 
 use penstock_types::{Metric, Probe};

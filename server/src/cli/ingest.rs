@@ -36,6 +36,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
 
+    /// Edges go from the first vertex to the second, in files of graphs that do not say: edge lists
+    #[arg(long)]
+    directed: bool,
+
     /// Encoder to run, once for each; the kind's own descriptor where left out
     #[arg(long = "encoder", value_name = "NAME")]
     encoders: Vec<String>,
@@ -90,6 +94,7 @@ impl Args {
             read: ReadOptions {
                 kind: self.kind,
                 on_error,
+                directed: self.directed,
                 ..ReadOptions::default()
             },
             encoders: if self.no_encode {
@@ -117,6 +122,7 @@ impl Args {
                 kind: self.kind.map(|kind| kind.to_string()),
                 encoder,
                 on_error: (self.on_error == What::Skip).then(|| "skip".to_owned()),
+                directed: self.directed.then_some(true),
             },
             table: self.table,
         })

@@ -128,6 +128,7 @@ fn options(table: TableName, params: &IngestParams) -> Result<Ingest> {
         kind,
         encoders,
         skip_errors,
+        directed: params.directed.unwrap_or(false),
     })
 }
 

@@ -180,6 +180,9 @@ pub struct Ingest {
     pub encoders: Option<Vec<String>>,
     /// Whether records that cannot be read are left out.
     pub skip_errors: bool,
+    /// Whether the edges of graphs have a direction.
+    #[serde(default)]
+    pub directed: bool,
 }
 
 impl Ingest {
@@ -191,6 +194,7 @@ impl Ingest {
             } else {
                 OnError::Fail
             },
+            directed: self.directed,
             ..ReadOptions::default()
         }
     }
@@ -333,6 +337,7 @@ mod tests {
                 kind: Some(Kind::Dna),
                 encoders: None,
                 skip_errors: true,
+                directed: true,
             }),
             JobRequest::Index {
                 table: "t".parse().unwrap(),

@@ -64,28 +64,7 @@ pub(super) fn grow<'a>(
     isa: Isa,
 ) -> Result<Graph<'a>> {
     let count = levels.len();
-    let mut unused = vec![0_i8; codes.stride];
-    let top = levels.first().map_or(0, |level| usize::from(*level));
-    let slots = [options.base_slots(), options.edges];
-    let layers = (0..=top)
-        .map(|layer| {
-            let vertices = levels.partition_point(|level| usize::from(*level) >= layer);
-            Aligned::filled(vertices * slots[layer.min(1)], 0xff)
-        })
-        .collect();
-    let graph = Graph {
-        codes,
-        offsets: (0..count)
-            .map(|vertex| signed(codes.row(vertex), &mut unused))
-            .collect(),
-        weight: quantiser.row_weight(),
-        levels,
-        layers,
-        slots,
-        locks: (0..count).map(|_| AtomicBool::new(false)).collect(),
-        edges: options.edges,
-        ef: options.ef_construction,
-    };
+    let graph = Graph::new(codes, quantiser, levels, options);
     let done = AtomicUsize::new(0);
     let run = |range, threads| {
         batches(range, threads, control, |take| {
@@ -166,7 +145,71 @@ unsafe fn insert_kernel<L: Lanes>(graph: &Graph<'_>, vertex: u32, workspace: &mu
     }
 }
 
-impl Graph<'_> {
+impl<'a> Graph<'a> {
+    /// Vertices without links.
+    pub(super) fn new(
+        codes: &'a Codes,
+        quantiser: &Quantiser,
+        levels: Vec<u8>,
+        options: &Options,
+    ) -> Self {
+        let count = levels.len();
+        let mut unused = vec![0_i8; codes.stride];
+        let top = levels.first().map_or(0, |level| usize::from(*level));
+        let slots = [options.base_slots(), options.edges];
+        let layers = (0..=top)
+            .map(|layer| {
+                let vertices = levels.partition_point(|level| usize::from(*level) >= layer);
+                Aligned::filled(vertices * slots[layer.min(1)], 0xff)
+            })
+            .collect();
+        Self {
+            codes,
+            offsets: (0..count)
+                .map(|vertex| signed(codes.row(vertex), &mut unused))
+                .collect(),
+            weight: quantiser.row_weight(),
+            levels,
+            layers,
+            slots,
+            locks: (0..count).map(|_| AtomicBool::new(false)).collect(),
+            edges: options.edges,
+            ef: options.ef_construction,
+        }
+    }
+
+    pub(super) fn workspace(&self) -> Workspace {
+        Workspace::new(self.codes.stride)
+    }
+
+    /// Puts into `workspace.kept` what a walk of the base layer from the first vertex finds near
+    /// `vertex`, nearest first.
+    ///
+    /// # Safety
+    /// As for [`Lanes`].
+    #[inline(always)]
+    pub(super) unsafe fn search_base<L: Lanes>(&self, vertex: u32, workspace: &mut Workspace) {
+        let Workspace {
+            seen, pool, query, ..
+        } = workspace;
+        let probe = self.probe(vertex, query);
+        seen.reset(self.levels.len());
+        pool.reset(self.ef);
+        // SAFETY: the first vertex exists as `vertex` does; all links are vertices of the layer, and
+        // `seen` covers all vertices.
+        unsafe {
+            let [key, ..] = self.codes.keys::<L>(&probe, [0; 4]);
+            seen.insert(0);
+            pool.insert(0, key);
+            walk::<L, _>(self.codes, self.links(0), &probe, seen, pool);
+        }
+        workspace.kept.clear();
+        let found = workspace.pool.iter().map(|(other, _)| other);
+        workspace
+            .kept
+            .extend(found.filter(|other| *other != vertex));
+    }
+
     pub(super) fn links(&self, layer: usize) -> Growing<'_> {
         Growing {
             links: &self.layers[layer],

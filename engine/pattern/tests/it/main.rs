@@ -8,3 +8,4 @@ mod formats;
 mod isomorphism;
 mod random;
 mod similar;
+mod vf2;

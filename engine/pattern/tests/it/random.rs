@@ -19,11 +19,11 @@ pub(crate) struct Shape {
     pub(crate) directed: bool,
     edge_labels: bool,
     wildcards: bool,
-    tolerances: bool,
+    pub(crate) tolerances: bool,
     /// Whether the pattern is a part of the graph, so that there are matches.
     sampled: bool,
     /// Graphs of a union.
-    graphs: u32,
+    pub(crate) graphs: u32,
 }
 
 pub(crate) fn shapes() -> Vec<Shape> {

@@ -114,3 +114,110 @@ fn what_is_wrong_with_a_pattern_is_said() {
     assert_eq!(output.status.code(), Some(2));
     assert!(super::stderr(&output).contains("holds protein records"));
 }
+
+/// The matches of a path of three vertices, and of two edges into one.
+fn path_and_sink(place: &Place, table: &str) -> [serde_json::Value; 2] {
+    ["path.json", "sink.json"].map(|pattern| {
+        let found = place.json(&["match", table, "--pattern", pattern]);
+        assert_eq!(found["complete"], true);
+        found["matches"].clone()
+    })
+}
+
+#[test]
+fn edges_of_a_list_have_a_direction_where_that_is_said() {
+    let place = Place::new();
+    place.file("arcs.edges", "# three in a row\n1 2\n2 3\n");
+    let pattern = |edges: &str| {
+        format!(r#"{{"directed": true, "vertices": [{{}}, {{}}, {{}}], "edges": [{edges}]}}"#)
+    };
+    place.file(
+        "path.json",
+        pattern(r#"{"from": 0, "to": 1}, {"from": 1, "to": 2}"#),
+    );
+    place.file(
+        "sink.json",
+        pattern(r#"{"from": 0, "to": 1}, {"from": 2, "to": 1}"#),
+    );
+
+    // Without a word the list is undirected, and no directed pattern is looked for in it.
+    place.json(&["ingest", "arcs", "arcs.edges"]);
+    let said = place.fails(2, &["match", "arcs", "--pattern", "path.json"]);
+    assert!(said.contains("undirected"), "{said}");
+
+    // The same list with directed edges is another graph: it replaces the first, whole.
+    let loaded = place.json(&["ingest", "arcs", "arcs.edges", "--directed"]);
+    assert_eq!(
+        (&loaded["rows_added"], &loaded["rows_updated"]),
+        (&0.into(), &1.into())
+    );
+    let [path, sink] = path_and_sink(&place, "arcs");
+    assert_eq!(path.as_array().unwrap().len(), 1);
+    assert_eq!(path[0]["vertices"], serde_json::json!([0, 1, 2]));
+    assert_eq!(sink, serde_json::json!([]));
+    let again = place.json(&["ingest", "arcs", "arcs.edges", "--directed"]);
+    assert_eq!(
+        (&again["rows_unchanged"], &again["version"]),
+        (&1.into(), &loaded["version"])
+    );
+    let rows = place.json(&[
+        "sql",
+        "SELECT count(*) AS rows, count(directed) AS graphs FROM arcs",
+    ]);
+    assert_eq!(
+        (&rows[0]["rows"], &rows[0]["graphs"]),
+        (&4.into(), &1.into())
+    );
+
+    // The other way round, back to undirected.
+    let back = place.json(&["ingest", "arcs", "arcs.edges"]);
+    assert_eq!(back["rows_updated"], 1);
+    let said = place.fails(2, &["match", "arcs", "--pattern", "path.json"]);
+    assert!(said.contains("undirected"), "{said}");
+
+    // Two kinds of edges in one table are not searched as if they were one.
+    place.file("others.edges", "1 2\n3 2\n");
+    place.json(&["ingest", "arcs", "others.edges", "--directed"]);
+    let said = place.fails(4, &["match", "arcs", "--pattern", "path.json"]);
+    assert!(said.contains("directed and undirected"), "{said}");
+    let found = place.json(&[
+        "match",
+        "arcs",
+        "--pattern",
+        "sink.json",
+        "--graph",
+        "others",
+    ]);
+    assert_eq!(found["count"], 2);
+}
+
+#[test]
+fn what_cannot_be_directed_is_refused() {
+    let place = Place::new();
+    place.file("a.graph", "t 2 1\nv 0 1 1\nv 1 1 1\ne 0 1\n");
+    place.file("a.metis", "2 1\n2\n1\n");
+    place.file("a.fasta", ">p\nMKV\n");
+    let undirected = graphml(&["A", "B"], &[(0, 1)]);
+    place.file("a.graphml", &undirected);
+    for (file, says) in [
+        ("a.graph", "t/v/e is undirected by definition"),
+        ("a.metis", "METIS is undirected by definition"),
+        ("a.fasta", "FASTA is no format of graphs"),
+        (
+            "a.graphml",
+            "the GraphML says that its edges have no direction",
+        ),
+    ] {
+        let said = place.fails(2, &["ingest", "a", file, "--directed"]);
+        assert!(said.contains(file) && said.contains(says), "{said}");
+    }
+    assert_eq!(place.json(&["tables"])["tables"], serde_json::json!([]));
+    // GraphML that does not say is as the command says.
+    place.file(
+        "a.graphml",
+        undirected.replace(r#" edgedefault="undirected""#, ""),
+    );
+    place.json(&["ingest", "a", "a.graphml", "--directed"]);
+    let rows = place.json(&["sql", "SELECT directed FROM a WHERE directed IS NOT NULL"]);
+    assert_eq!(rows[0]["directed"], true);
+}

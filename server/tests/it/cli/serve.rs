@@ -159,6 +159,16 @@ fn a_server_answers_as_the_store_does() {
         &["versions"],
     );
     both(&["encode", "proteins", "--encoder", "protein-kmer-v1"]);
+    for place in [&local, &remote] {
+        place.file("arcs.edges", "1 2\n2 3\n");
+        place.file("arcs.metis", "3 2\n2\n1 3\n2\n");
+        let path = r#"{"directed": true, "vertices": [{}, {}, {}],
+            "edges": [{"from": 0, "to": 1}, {"from": 1, "to": 2}]}"#;
+        place.file("path.json", path);
+    }
+    both(&["ingest", "arcs", "arcs.edges", "--directed"]);
+    let found = server.json(&remote, &["match", "arcs", "--pattern", "path.json"]);
+    assert_eq!(found["count"], 1, "{found}");
 
     // Errors too: same code, same words.
     for (code, arguments) in [
@@ -166,6 +176,7 @@ fn a_server_answers_as_the_store_does() {
         (3, &["search", "proteins", "--id", "nobody"]),
         (4, &["ingest", "proteins", "changed.fasta"]),
         (2, &["sql", "SELEC 1"]),
+        (2, &["ingest", "arcs", "arcs.metis", "--directed"]),
     ] {
         let ours = local.problem(code, arguments);
         let theirs = remote.problem(code, &[&["--server", &server.http], arguments].concat());
