@@ -208,7 +208,7 @@ pub(super) const SEARCH: &str = "Examples:
 pub(super) const LATE: &str = "Examples:
   penstock late proteins --id d12asa_ -k 5
   penstock late proteins --text MKTAYIAKQRQISFVKSHFSRQ --candidates 200
-  penstock embed --encoder NAME:none --text MKTAYIAKQRQISFVK --json | penstock late proteins --vectors -";
+  penstock embed --encoder NAME:none --text MKTAYIAK --json | penstock late proteins --vectors -";
 
 pub(super) const MOTIF: &str = "Examples:
   penstock motif proteins \"[AG]-x(4)-G-K-[ST]\"
