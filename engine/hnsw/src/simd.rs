@@ -105,30 +105,35 @@ pub(crate) unsafe fn tile<L: Lanes, const L2: bool>(
     rows: [*const f32; TILE.1],
     n: usize,
 ) -> [[f32; TILE.1]; TILE.0] {
+    let ([a, b, c, d], [x, y]) = (queries, rows);
     // SAFETY: every load lies within the `n` numbers.
     unsafe {
-        let mut sums = [[L::zero(); TILE.1]; TILE.0];
+        // Each sum by its name: the compiler keeps an array of them in memory, at a fifth of the speed.
+        let (mut ax, mut ay, mut bx, mut by) = (L::zero(), L::zero(), L::zero(), L::zero());
+        let (mut cx, mut cy, mut dx, mut dy) = (L::zero(), L::zero(), L::zero(), L::zero());
         let mut at = 0;
         while at < n {
             let left = n - at;
-            let mut row = [L::zero(); TILE.1];
-            for (row, from) in row.iter_mut().zip(rows) {
-                *row = next::<L>(from.add(at), left);
-            }
-            for (from, sums) in queries.iter().zip(&mut sums) {
-                let query = next::<L>(from.add(at), left);
-                for (row, sum) in row.iter().zip(sums) {
-                    *sum = step::<L, L2>(*row, query, *sum);
-                }
-            }
+            let (x, y) = (next::<L>(x.add(at), left), next::<L>(y.add(at), left));
+            let query = next::<L>(a.add(at), left);
+            ax = step::<L, L2>(x, query, ax);
+            ay = step::<L, L2>(y, query, ay);
+            let query = next::<L>(b.add(at), left);
+            bx = step::<L, L2>(x, query, bx);
+            by = step::<L, L2>(y, query, by);
+            let query = next::<L>(c.add(at), left);
+            cx = step::<L, L2>(x, query, cx);
+            cy = step::<L, L2>(y, query, cy);
+            let query = next::<L>(d.add(at), left);
+            dx = step::<L, L2>(x, query, dx);
+            dy = step::<L, L2>(y, query, dy);
             at += L::WIDTH;
         }
-        let mut out = [[0.0; TILE.1]; TILE.0];
-        for (sums, out) in sums.iter().zip(&mut out) {
-            for (sum, out) in sums.iter().zip(out) {
-                *out = L::sum(*sum);
-            }
-        }
-        out
+        [
+            [L::sum(ax), L::sum(ay)],
+            [L::sum(bx), L::sum(by)],
+            [L::sum(cx), L::sum(cy)],
+            [L::sum(dx), L::sum(dy)],
+        ]
     }
 }
