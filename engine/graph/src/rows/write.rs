@@ -44,7 +44,7 @@ pub fn write(
 /// The same, with the rows of the column `dominance` from elsewhere.
 ///
 /// # Errors
-/// As for [`write`]; the rows could not be made, or are not one for each vertex.
+/// As for [`write()`]; the rows could not be made, or are not one for each vertex.
 pub fn write_by(
     named: Named,
     origin: Origin,
