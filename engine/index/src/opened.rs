@@ -16,9 +16,7 @@ mod walk;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::AsArray;
-use arrow::datatypes::{DataType, UInt64Type};
-use futures::TryStreamExt;
+use arrow::datatypes::DataType;
 use lance::index::{DatasetIndexExt, DatasetIndexInternalExt};
 use lance_index::metrics::NoOpMetricsCollector;
 use lance_index::vector::VectorIndex;
@@ -26,9 +24,9 @@ use penstock_store::{IndexInfo, Table};
 use penstock_types::Metric;
 use roaring::RoaringBitmap;
 
-use crate::exact::set_filter;
 use crate::kind::IndexKind;
-use crate::{IndexError, Result, check_predicate};
+use crate::predicate::{self, check_predicate};
+use crate::{IndexError, Result};
 use files::Files;
 use mask::Allowed;
 use rest::Rest;
@@ -171,28 +169,17 @@ impl Opened {
 
     /// The rows of the version for which a predicate holds.
     async fn matching(&self, table: &Table, predicate: &str) -> Result<Allowed> {
-        let failed = IndexError::read(table);
         // Nothing is read of a version without rows.
         check_predicate(predicate)?;
         let mut rows: HashMap<u32, RoaringBitmap> = HashMap::new();
-        let mut scan = table.dataset().scan();
-        scan.empty_project().map_err(&failed)?;
-        scan.with_row_address().scan_in_order(true);
-        set_filter(&mut scan, table, Some(predicate))?;
-        let mut batches = scan.try_into_stream().await.map_err(&failed)?;
-        while let Some(batch) = batches.try_next().await.map_err(&failed)? {
-            let column = batch
-                .column_by_name("_rowaddr")
-                .ok_or(IndexError::Invariant {
-                    what: "a scan left out the addresses of its rows",
-                })?;
-            let addresses = column.as_primitive::<UInt64Type>().values();
+        let each = |addresses: &[u64]| {
             for of_one in addresses.chunk_by(|a, b| a >> 32 == b >> 32) {
                 let fragment = (of_one[0] >> 32) as u32;
                 let offsets = of_one.iter().map(|address| *address as u32);
                 rows.entry(fragment).or_default().extend(offsets);
             }
-        }
+        };
+        predicate::matching(table, predicate, None, each).await?;
         let parts = self.parts.iter().map(|part| {
             let owned = mask::of_fragments(&rows, |fragment| part.owned.contains(fragment));
             (owned, part.index.total_partitions())

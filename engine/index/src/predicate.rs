@@ -1,13 +1,15 @@
-//! Checks of SQL predicates: their bounds, before any parser sees them, then that they are one whole
-//! expression.
+//! SQL predicates: their bounds, before any parser sees them, that they are one whole expression, and
+//! the rows for which they hold.
 //!
 //! Lance parses a predicate and walks its tree recursively on whatever thread asks. A chain of
 //! `AND` is a tree as deep as the chain is long, so an unbounded predicate could end the process.
 
+use arrow::array::AsArray;
+use arrow::datatypes::UInt64Type;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
-
+use futures::TryStreamExt;
 use lance_table::format::Fragment;
 use penstock_store::{StoreError, Table};
 
@@ -91,6 +93,34 @@ pub(crate) async fn estimate(table: &Table, predicate: &str, sample: u64) -> Res
     set_filter(&mut scan, table, Some(predicate))?;
     let found = scan.count_rows().await.map_err(IndexError::read(table))?;
     Ok((found as f64 * total as f64 / held as f64).round() as u64)
+}
+
+/// Hands on, some at a time, where the rows are for which a predicate holds: of these fragments, or
+/// of all where there are none named. Those of a fragment come together and ascend.
+pub(crate) async fn matching(
+    table: &Table,
+    predicate: &str,
+    fragments: Option<Vec<Fragment>>,
+    mut each: impl FnMut(&[u64]) + Send,
+) -> Result<()> {
+    let failed = IndexError::read(table);
+    let mut scan = table.dataset().scan();
+    scan.empty_project().map_err(&failed)?;
+    scan.with_row_address().scan_in_order(true);
+    if let Some(fragments) = fragments {
+        scan.with_fragments(fragments);
+    }
+    set_filter(&mut scan, table, Some(predicate))?;
+    let mut batches = scan.try_into_stream().await.map_err(&failed)?;
+    while let Some(batch) = batches.try_next().await.map_err(&failed)? {
+        let column = batch
+            .column_by_name("_rowaddr")
+            .ok_or(IndexError::Invariant {
+                what: "a scan left out the addresses of its rows",
+            })?;
+        each(column.as_primitive::<UInt64Type>().values());
+    }
+    Ok(())
 }
 
 /// Whether a token can make the expression's tree one deeper.

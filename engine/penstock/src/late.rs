@@ -8,9 +8,9 @@ use arrow::datatypes::{DataType, Float32Type};
 use penstock_embed::Encoder;
 use penstock_index::{Candidates, LateAnswer, Made};
 use penstock_store::{Table, VersionRef};
-use penstock_types::{FeatureSpec, Pooling, TableName, columns};
+use penstock_types::{FeatureSpec, Pooling, TableName};
 
-use crate::search::{column_encoder, default_columns};
+use crate::search::{column_encoder, default_columns, no_vector, stored};
 use crate::{Engine, Error};
 
 /// What to search with.
@@ -119,7 +119,10 @@ impl Engine {
                 }
                 (values, made)
             }
-            LateInput::Id(id) => (stored(&table, &column, &id).await?, None),
+            LateInput::Id(id) => {
+                let vectors = first_items(&stored(&table, &column, &id).await?);
+                (vectors.ok_or_else(|| no_vector(&column, &id))?, None)
+            }
             LateInput::Text(text) => {
                 let encoder = column_encoder(self.registry(), &column, &spec).await?;
                 let made = Made::from(encoder.spec());
@@ -203,23 +206,6 @@ fn pooled_column(table: &Table, items: &FeatureSpec) -> Result<String, Error> {
             columns: names(&found),
         }),
     }
-}
-
-async fn stored(table: &Table, column: &str, id: &str) -> Result<Vec<f32>, Error> {
-    let rows = table
-        .rows_by_id(&[id], Some(&[columns::ID, column]))
-        .await?;
-    if rows.num_rows() == 0 {
-        return Err(Error::NoSuchRow {
-            table: table.name().clone(),
-            id: id.to_owned(),
-        });
-    }
-    let vectors = rows.column_by_name(column).and_then(first_items);
-    vectors.ok_or_else(|| Error::NoVector {
-        id: id.to_owned(),
-        column: column.to_owned(),
-    })
 }
 
 async fn encoded(encoder: Arc<dyn Encoder>, text: String) -> Result<Vec<f32>, Error> {

@@ -17,7 +17,7 @@ use penstock_types::{Kind, Metric, TableName, columns};
 
 use crate::{Engine, Error, Task};
 pub use after::{GroupBy, Rerank};
-pub(crate) use input::{column_encoder, feature_column};
+pub(crate) use input::{column_encoder, feature_column, no_vector, stored};
 pub use score::{RerankBy, UnknownRerank};
 
 /// What to search with.

@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::datatypes::UInt64Type;
-use futures::TryStreamExt;
 use lance_table::format::Fragment;
 use penstock_hnsw::Filter;
 use penstock_store::Table;
 
 use super::segment::{Covered, Segment, fragments};
-use crate::exact::set_filter;
-use crate::{IndexError, Result, check_predicate};
+use crate::predicate::{check_predicate, matching};
+use crate::{IndexError, Result};
 
 /// Which rows of each segment a version has, and what of the version no segment has.
 #[derive(Debug)]
@@ -114,26 +111,13 @@ impl View {
         table: &Table,
         predicate: &str,
     ) -> Result<Vec<Arc<Filter>>> {
-        let failed = IndexError::read(table);
         // Nothing is read of a version without rows in the segments.
         check_predicate(predicate)?;
         let mut addresses: Vec<u64> = Vec::new();
         if !self.covered.is_empty() {
-            let mut scan = table.dataset().scan();
-            scan.empty_project().map_err(&failed)?;
-            scan.with_row_address()
-                .with_fragments(self.covered.clone())
-                .scan_in_order(true);
-            set_filter(&mut scan, table, Some(predicate))?;
-            let mut batches = scan.try_into_stream().await.map_err(&failed)?;
-            while let Some(batch) = batches.try_next().await.map_err(&failed)? {
-                let column = batch
-                    .column_by_name("_rowaddr")
-                    .ok_or(IndexError::Invariant {
-                        what: "a scan left out the addresses of its rows",
-                    })?;
-                addresses.extend_from_slice(column.as_primitive::<UInt64Type>().values());
-            }
+            let covered = Some(self.covered.clone());
+            let each = |some: &[u64]| addresses.extend_from_slice(some);
+            matching(table, predicate, covered, each).await?;
         }
         addresses.sort_unstable();
         Ok(segments

@@ -135,6 +135,15 @@ async fn encode_first(encoder: Arc<dyn Encoder>, records: &RecordBatch) -> Resul
 }
 
 async fn stored_vector(table: &Table, column: &str, id: &str) -> Result<Vec<f32>, Error> {
+    let stored = stored(table, column, id).await?;
+    match stored.as_fixed_size_list_opt() {
+        Some(vectors) if vectors.is_valid(0) => Ok(first_vector(vectors)),
+        _ => Err(no_vector(column, id)),
+    }
+}
+
+/// What the row with this id has in a column: one value.
+pub(crate) async fn stored(table: &Table, column: &str, id: &str) -> Result<ArrayRef, Error> {
     let rows = table
         .rows_by_id(&[id], Some(&[columns::ID, column]))
         .await?;
@@ -144,15 +153,15 @@ async fn stored_vector(table: &Table, column: &str, id: &str) -> Result<Vec<f32>
             id: id.to_owned(),
         });
     }
-    let vectors = rows
-        .column_by_name(column)
-        .and_then(|c| c.as_fixed_size_list_opt());
-    match vectors {
-        Some(vectors) if vectors.is_valid(0) => Ok(first_vector(vectors)),
-        _ => Err(Error::NoVector {
-            id: id.to_owned(),
-            column: column.to_owned(),
-        }),
+    let values = rows.column_by_name(column).cloned();
+    values.ok_or_else(|| no_vector(column, id))
+}
+
+/// The row is there, and cannot be a query.
+pub(crate) fn no_vector(column: &str, id: &str) -> Error {
+    Error::NoVector {
+        id: id.to_owned(),
+        column: column.to_owned(),
     }
 }
 
