@@ -1,7 +1,7 @@
 //! Indexes on the disk, beside LanceDB's Python package on the very same vectors and settings.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use crate::machine;
 use crate::nearest::{K, truth};
 use crate::peer::{self, Files};
 use crate::stored::{append, load, row_of, spec};
-use crate::vectors::clustered;
+use crate::vectors::{Shape, clustered};
 
 /// Recalls at which rates are compared.
 const RECALLS: [f64; 2] = [0.95, 0.99];
@@ -55,12 +55,20 @@ impl Task {
     }
 }
 
-pub(crate) struct Shape {
-    pub(crate) rows: usize,
-    pub(crate) dim: usize,
-    pub(crate) seed: u64,
-    /// Types of index.
-    pub(crate) kinds: Vec<IndexKind>,
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    shape: Shape,
+    /// Types of index
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "ivf_hnsw_sq,ivf_pq,ivf_rq"
+    )]
+    kinds: Vec<IndexKind>,
+    /// The interpreter of an environment with lancedb, to run on the same vectors
+    #[arg(long)]
+    peer: Option<PathBuf>,
 }
 
 /// How hard both sides look: partitions, candidates of a walk, candidates per hit read again.
@@ -219,7 +227,8 @@ impl Data {
     }
 }
 
-pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let (shape, python) = (&options.shape, options.peer.as_deref());
     let data = Data::of(shape)?;
     let folder = tempfile::tempdir()?;
     let files = Files::write(folder.path(), &data.rows, &data.queries, &data.truth)?;
@@ -241,17 +250,17 @@ pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
     let (plain, under_predicate) = (sets(&data.truth), sets(&data.under_predicate));
     let with_new = sets(&data.with_new);
     let mut lines = Vec::new();
-    for kind in &shape.kinds {
+    for kind in &options.kinds {
         let root = folder.path().join(kind.as_str());
         let store = Store::open(&root.to_string_lossy(), StoreOptions::default()).await?;
         load(&store, &name, &spec, &data.rows).await?;
-        let options = BuildOptions {
+        let build_options = BuildOptions {
             metric: METRIC,
             partitions: Some(partitions(*kind, shape.rows)),
             ..BuildOptions::default()
         };
         let clock = Instant::now();
-        build(&store, &name, &column, *kind, options).await?;
+        build(&store, &name, &column, *kind, build_options).await?;
         let built = clock.elapsed().as_secs_f64();
         let table = store.table(&name).await?;
         let mut ours = Ours {
@@ -272,7 +281,14 @@ pub(crate) async fn run(shape: &Shape, python: Option<&Path>) -> Result<()> {
         (ours.truth, ours.task, ours.table) = (&with_new, Task::NewRows, &table);
         lines.extend(measure(*kind, &ours, &chosen, built).await?);
         if let Some(python) = python {
-            lines.extend(lancedb(python, *kind, shape, &files, &others, &options)?);
+            lines.extend(lancedb(
+                python,
+                *kind,
+                shape,
+                &files,
+                &others,
+                &build_options,
+            )?);
         }
     }
     let header = [

@@ -8,23 +8,37 @@ use anyhow::{Context as _, Result};
 use arrow::array::Array as _;
 use penstock::encoding::{Registry, RegistryOptions};
 
+use crate::corpus::or_corpus;
 use crate::machine::table;
 use crate::{fasta, shapes};
 
 /// Runs of which the best counts, of each side.
 const RUNS: usize = 3;
 
+#[derive(clap::Args)]
 pub(crate) struct Options {
-    pub(crate) sequences: PathBuf,
-    pub(crate) records: usize,
-    pub(crate) shapes: Vec<String>,
-    pub(crate) checkpoints: Vec<PathBuf>,
-    pub(crate) forms: Vec<String>,
-    pub(crate) peer: bool,
+    /// A FASTA file of proteins; the corpus's where none is given
+    path: Option<PathBuf>,
+    /// Proteins, from all over the file
+    #[arg(long, default_value_t = 500)]
+    records: usize,
+    /// Published shapes of ESM-2, of which checkpoints are made
+    #[arg(long, value_delimiter = ',', default_value = "8M,35M,150M")]
+    shapes: Vec<String>,
+    /// Folders of checkpoints, beside the shapes
+    #[arg(long)]
+    checkpoint: Vec<PathBuf>,
+    /// Forms of the encoder, as they stand after its name; the usual one is empty
+    #[arg(long, value_delimiter = ',', default_value = "")]
+    forms: Vec<String>,
+    /// PyTorch with transformers on the same weights, in an environment that is set up for it
+    #[arg(long)]
+    peer: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let records = fasta::sample(fasta::read(&options.sequences)?, options.records);
+    let sequences = or_corpus(options.path.as_deref(), "protein/scope40.fasta");
+    let records = fasta::sample(fasta::read(&sequences)?, options.records);
     let residues: usize = records.iter().map(|(_, sequence)| sequence.len()).sum();
     let folder = tempfile::tempdir()?;
     let part = folder.path().join("sequences.fasta");
@@ -34,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .collect();
     std::fs::write(&part, text)?;
     let python = options.peer.then(reference_python).transpose()?;
-    let mut folders = options.checkpoints.clone();
+    let mut folders = options.checkpoint.clone();
     for shape in &options.shapes {
         let at = folder.path().join(format!("esm2-{shape}"));
         shapes::write(shape, &at)?;

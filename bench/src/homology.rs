@@ -19,6 +19,7 @@ use arrow::datatypes::Float32Type;
 use penstock::encoding::{Registry, RegistryOptions};
 use penstock::types::Kind;
 
+use crate::corpus::or_corpus;
 use crate::embed::REFERENCE;
 use crate::fasta;
 use crate::machine::table;
@@ -29,15 +30,30 @@ const DESCRIPTOR: &str = "protein-kmer-v1";
 /// Queries that a thread takes at once.
 const BLOCK: usize = 64;
 
-pub(crate) fn run(
-    sequences: &Path,
-    labels: &Path,
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// A FASTA file of domains; the corpus's where none is given
+    path: Option<PathBuf>,
+    /// Their ids and SCOPe families, a line each; the corpus's where none is given
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// Folder of checkpoints, beside the encoders that need no download
+    #[arg(long, env = "PENSTOCK_CHECKPOINTS")]
     checkpoints: Option<PathBuf>,
+    /// MMseqs2 on the same queries; it has to be installed
+    #[arg(long)]
     peer: bool,
-    rerank: &[usize],
-) -> Result<()> {
-    let records = fasta::read(sequences)?;
-    let text = std::fs::read_to_string(labels).with_context(|| labels.display().to_string())?;
+    /// Ranks this many nearest of each domain by the descriptor again, by local alignment; as
+    /// many as there are others: all pairs. Several may be given
+    #[arg(long, value_delimiter = ',')]
+    rerank: Vec<usize>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let sequences = or_corpus(options.path.as_deref(), "protein/scope40.fasta");
+    let labels = or_corpus(options.labels.as_deref(), "protein/scope40_labels.txt");
+    let records = fasta::read(&sequences)?;
+    let text = std::fs::read_to_string(&labels).with_context(|| labels.display().to_string())?;
     let of: HashMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.split_once(char::is_whitespace))
@@ -50,7 +66,7 @@ pub(crate) fn run(
     }));
     let batch = fasta::batch(records.iter().map(|(_, sequence)| sequence.as_str()))?;
     let registry = Registry::new(RegistryOptions {
-        root: checkpoints,
+        root: options.checkpoints.clone(),
         ..RegistryOptions::default()
     });
     let models = registry.available().into_iter();
@@ -69,7 +85,7 @@ pub(crate) fn run(
             scores(&vectors, records.len(), &families, &superfamilies);
         lines.push(line(&name, &by_family, &by_superfamily, seconds));
         if name == DESCRIPTOR {
-            for count in rerank {
+            for count in &options.rerank {
                 let run = rerank::Run {
                     records: &records,
                     vectors: &vectors,
@@ -81,8 +97,8 @@ pub(crate) fn run(
             }
         }
     }
-    if peer {
-        lines.push(mmseqs(sequences, labels)?);
+    if options.peer {
+        lines.push(mmseqs(&sequences, &labels)?);
     }
     println!(
         "{} domains; seconds are of embedding, or of the whole search",

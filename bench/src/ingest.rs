@@ -39,10 +39,20 @@ pub(crate) fn write_fasta(path: &Path, bytes: u64, seed: u64) -> Result<u64> {
     Ok(records)
 }
 
-pub(crate) async fn run(megabytes: u64, encode: bool) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Size of the file, in megabytes (10^6)
+    #[arg(long, default_value_t = 1_000)]
+    megabytes: u64,
+    /// Leave the descriptor out
+    #[arg(long)]
+    no_encode: bool,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("synthetic.fasta");
-    let records = write_fasta(&path, megabytes * 1_000_000, 1)?;
+    let records = write_fasta(&path, options.megabytes * 1_000_000, 1)?;
     let bytes = std::fs::metadata(&path)?.len();
     let before = machine::peak_resident_megabytes().unwrap_or(0.0);
 
@@ -54,10 +64,10 @@ pub(crate) async fn run(megabytes: u64, encode: bool) -> Result<()> {
             table: "synthetic".parse()?,
             inputs: load::expand(&[path])?,
             read: ReadOptions::default(),
-            encoders: if encode {
-                Encoders::Default
-            } else {
+            encoders: if options.no_encode {
                 Encoders::None
+            } else {
+                Encoders::Default
             },
             key: None,
         },
@@ -82,7 +92,12 @@ pub(crate) async fn run(megabytes: u64, encode: bool) -> Result<()> {
             &[vec![
                 format!("{:.0}", bytes as f64 / 1e6),
                 records.to_string(),
-                (if encode { "protein-kmer-v1" } else { "none" }).to_owned(),
+                (if options.no_encode {
+                    "none"
+                } else {
+                    "protein-kmer-v1"
+                })
+                .to_owned(),
                 format!("{:.1}", loaded.seconds),
                 format!("{:.1}", bytes as f64 / 1e6 / loaded.seconds),
                 format!("{:.0}", records as f64 / loaded.seconds),

@@ -11,12 +11,28 @@ use crate::vectors::clustered;
 /// Runs of which the best counts, of each side.
 const RUNS: usize = 3;
 
-/// `rows` rows of `items` vectors each, for queries of some lengths, on one thread.
-pub(crate) fn run(rows: usize, items: usize, dims: &[usize], queries: &[usize]) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Rows
+    #[arg(long, default_value_t = 500)]
+    rows: usize,
+    /// Vectors per row
+    #[arg(long, default_value_t = 150)]
+    items: usize,
+    /// Numbers per vector
+    #[arg(long, value_delimiter = ',', default_value = "128,320")]
+    dims: Vec<usize>,
+    /// Vectors per query
+    #[arg(long, value_delimiter = ',', default_value = "32,150")]
+    queries: Vec<usize>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let (rows, items) = (options.rows, options.items);
     println!("{rows} rows of {items} vectors, one thread");
     let mut lines = Vec::new();
-    for dim in dims.iter().copied() {
-        for count in queries.iter().copied() {
+    for dim in options.dims.iter().copied() {
+        for count in options.queries.iter().copied() {
             let data = clustered(rows * items, count, dim, 1);
             let query = LateQuery::new(&data.queries, dim)?;
             let mut scratch = LateScratch::default();

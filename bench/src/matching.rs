@@ -12,17 +12,33 @@ use anyhow::{Context as _, Result, ensure};
 use penstock_pattern::format::{ReadOptions, tve};
 use penstock_pattern::{DominanceRecipe, Host, HostOptions, MatchOptions, Pattern};
 
+use crate::corpus::or_corpus;
 use crate::machine::table;
 
-/// What is measured.
+#[derive(clap::Args)]
 pub(crate) struct Options {
-    pub(crate) folder: PathBuf,
-    pub(crate) peer: bool,
-    pub(crate) subgraph_matching: Option<PathBuf>,
-    pub(crate) repeat: usize,
-    pub(crate) edges: Vec<usize>,
-    pub(crate) patterns: usize,
-    pub(crate) threads: usize,
+    /// A folder with `HPRD.graph`, `query/` and `expected_output.res`; the corpus's where none
+    /// is given
+    path: Option<PathBuf>,
+    /// rustworkx on the same queries, in an environment that is set up for it, and
+    /// SubgraphMatching, if its binary is named
+    #[arg(long)]
+    peer: bool,
+    /// The binary of RapidsAtHKUST/SubgraphMatching
+    #[arg(long, env = "PENSTOCK_SUBGRAPH_MATCHING")]
+    subgraph_matching: Option<PathBuf>,
+    /// Times that the published queries are run; the fastest run counts
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+    /// Edges of the synthetic graphs
+    #[arg(long, value_delimiter = ',', default_value = "100000,1000000,10000000")]
+    edges: Vec<usize>,
+    /// Patterns of each size
+    #[arg(long, default_value_t = 20)]
+    patterns: usize,
+    /// Threads of a search in a synthetic graph
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -68,13 +84,14 @@ fn row(name: &str, seconds: &[f64], note: &str) -> Vec<String> {
 }
 
 fn published(options: &Options) -> Result<()> {
-    let queries = queries(&options.folder)?;
+    let folder = or_corpus(options.path.as_deref(), "graph");
+    let queries = queries(&folder)?;
     let open = |path: &Path| -> Result<BufReader<File>> {
         Ok(BufReader::new(
             File::open(path).with_context(|| path.display().to_string())?,
         ))
     };
-    let host_file = options.folder.join("HPRD.graph");
+    let host_file = folder.join("HPRD.graph");
     let graph = tve::read_graph(open(&host_file)?, &ReadOptions::default())?;
     let patterns: Vec<Pattern> = queries
         .iter()

@@ -1,20 +1,21 @@
 //! The index in memory: build, recall and queries per second, beside the libraries that are usual
 //! in Python on the very same vectors; and the same under filters.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
 use penstock_hnsw::scan::{ScanOptions, nearest};
-use penstock_hnsw::{Batch, BatchOptions, Control, Filter, Hit, Hnsw, Options, cost};
+use penstock_hnsw::{Batch, BatchOptions, Control, Filter, Hit, Hnsw, cost};
 use penstock_types::Metric;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::corpus::corpus;
 use crate::machine::{peak_resident_megabytes, resident_megabytes, table};
 use crate::peer::{self, Files};
-use crate::vectors::{CENTRES, Clustered, clustered, descriptors};
+use crate::vectors::{CENTRES, Clustered, Made, Source, clustered, descriptors};
 
 pub(crate) const QUERIES: usize = 2_000;
 pub(crate) const K: usize = 10;
@@ -27,27 +28,35 @@ const POOLS: [usize; 17] = [
 /// Recalls at which rates are compared.
 const RECALLS: [f64; 2] = [0.95, 0.99];
 
-pub(crate) struct Shape {
-    pub(crate) rows: usize,
-    pub(crate) dim: usize,
-    pub(crate) seed: u64,
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    made: Made,
+    #[command(flatten)]
+    libraries: Libraries,
 }
 
 /// Libraries to run on the same vectors.
-pub(crate) struct Peer {
-    /// The interpreter of an environment that has those of Python.
-    pub(crate) python: Option<PathBuf>,
-    /// Their names, with commas between them.
-    pub(crate) libraries: String,
-    /// The program of `bench/reference/hnsw_rs`.
-    pub(crate) hnsw_rs: Option<PathBuf>,
+#[derive(clap::Args)]
+struct Libraries {
+    /// The interpreter of an environment with hnswlib, faiss and usearch, to run on the same
+    /// vectors
+    #[arg(long)]
+    peer: Option<PathBuf>,
+    /// Which of them
+    #[arg(long, default_value = "hnswlib,faiss,usearch")]
+    libraries: String,
+    /// The program of `bench/reference/hnsw_rs`, to run on the same vectors: hnsw_rs, and its graph
+    /// searched by Penstock
+    #[arg(long, env = "PENSTOCK_HNSW_RS")]
+    hnsw_rs: Option<PathBuf>,
 }
 
 fn build(data: &Clustered, dim: usize) -> Result<(Hnsw, f64)> {
-    let options = Options {
+    let options = penstock_hnsw::Options {
         metric: Metric::L2,
         threads: 2,
-        ..Options::default()
+        ..Default::default()
     };
     let clock = Instant::now();
     let index = Hnsw::build(&data.rows, dim, &options, &Control::default())?;
@@ -97,20 +106,29 @@ fn rate(
     Ok((count as f64 / best, last?))
 }
 
-pub(crate) fn synthetic(shape: &Shape, peer: &Peer) -> Result<()> {
-    let data = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
-    println!("clustered, seed {}", shape.seed);
-    run(&data, shape.dim, peer)
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let (data, dim) = made(&options.made, QUERIES)?;
+    measure(&data, dim, &options.libraries)
 }
 
-/// On descriptors of the sequences of a file.
-pub(crate) fn real(path: &Path, peer: &Peer) -> Result<()> {
-    let (data, dim) = descriptors(path, QUERIES)?;
-    println!("protein-kmer-v1 of {}", path.display());
-    run(&data, dim, peer)
+/// The vectors, and how long they are.
+fn made(made: &Made, queries: usize) -> Result<(Clustered, usize)> {
+    let shape = &made.shape;
+    match made.data {
+        Source::Clustered => {
+            println!("clustered, seed {}", shape.seed);
+            let data = clustered(shape.rows, queries, shape.dim, shape.seed);
+            Ok((data, shape.dim))
+        }
+        Source::Scope40 => {
+            let path = corpus("protein/scope40.fasta");
+            println!("protein-kmer-v1 of {}", path.display());
+            descriptors(&path, queries)
+        }
+    }
 }
 
-fn run(data: &Clustered, dim: usize, peer: &Peer) -> Result<()> {
+fn measure(data: &Clustered, dim: usize, peer: &Libraries) -> Result<()> {
     let rows = data.rows.len() / dim;
     let truth = truth(&data.rows, dim, &data.queries)?;
     let before = resident_megabytes().unwrap_or(f64::NAN);
@@ -140,7 +158,7 @@ fn run(data: &Clustered, dim: usize, peer: &Peer) -> Result<()> {
         while wanted.next_if(|goal| reached >= *goal).is_some() {}
     }
     drop(index);
-    if peer.python.is_some() || peer.hnsw_rs.is_some() {
+    if peer.peer.is_some() || peer.hnsw_rs.is_some() {
         lines.extend(peers(peer, dim, data, &truth)?);
     }
     println!("{rows} x {dim}, L2, M = 16, ef_construction = 200");
@@ -168,7 +186,7 @@ fn line(by: &str, build: f64, ef: usize, recall: f64, one: f64, two: f64) -> Vec
 }
 
 fn peers(
-    peer: &Peer,
+    peer: &Libraries,
     dim: usize,
     data: &Clustered,
     truth: &[Vec<Hit>],
@@ -178,7 +196,7 @@ fn peers(
     let pools = POOLS.map(|ef| ef.to_string()).join(",");
     let goals = RECALLS.map(|recall| recall.to_string()).join(",");
     let mut answers = Vec::new();
-    if let Some(python) = &peer.python {
+    if let Some(python) = &peer.peer {
         let python = peer::script(python, "nearest.py");
         let wanted = [pools.clone(), goals.clone(), peer.libraries.clone()];
         answers.extend(peer::ask(python, &files, dim, &wanted)?);
@@ -208,16 +226,17 @@ fn peers(
 /// Queries under each filter.
 const FILTERED: usize = 200;
 
-pub(crate) fn filters_synthetic(shape: &Shape) -> Result<()> {
-    let data = clustered(shape.rows, FILTERED, shape.dim, shape.seed);
-    println!("clustered, seed {}", shape.seed);
-    filters(&data, shape.dim, shape.seed)
+pub(crate) fn filters(options: &Made) -> Result<()> {
+    let (mut data, dim) = made(options, FILTERED)?;
+    if options.data == Source::Scope40 {
+        data.centre_of = nearest_of_some(&data.rows, dim)?;
+    }
+    under_filters(&data, dim, options.shape.seed)
 }
 
-/// On descriptors of the sequences of a file; a cluster is what lies nearest to one of some rows.
-pub(crate) fn filters_real(path: &Path, seed: u64) -> Result<()> {
-    let (mut data, dim) = descriptors(path, FILTERED)?;
-    let rows = data.rows.chunks_exact(dim);
+/// Clusters of rows that have none: what lies nearest to one of some of them.
+fn nearest_of_some(all: &[f32], dim: usize) -> Result<Vec<usize>> {
+    let rows = all.chunks_exact(dim);
     let step = (rows.len() / FILTERED).max(1);
     let middles: Vec<f32> = rows.step_by(step).flatten().copied().collect();
     let options = ScanOptions {
@@ -225,13 +244,11 @@ pub(crate) fn filters_real(path: &Path, seed: u64) -> Result<()> {
         k: 1,
         threads: 2,
     };
-    let own = nearest(&middles, dim, &data.rows, &options, &Control::default())?;
-    data.centre_of = own.iter().map(|hits| hits[0].row as usize).collect();
-    println!("protein-kmer-v1 of {}", path.display());
-    filters(&data, dim, seed)
+    let own = nearest(&middles, dim, all, &options, &Control::default())?;
+    Ok(own.iter().map(|hits| hits[0].row as usize).collect())
 }
 
-fn filters(data: &Clustered, dim: usize, seed: u64) -> Result<()> {
+fn under_filters(data: &Clustered, dim: usize, seed: u64) -> Result<()> {
     let (index, _) = build(data, dim)?;
     let rows = index.len();
     let mut lines = Vec::new();

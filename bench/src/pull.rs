@@ -15,7 +15,18 @@ use crate::{ingest, machine};
 
 const DIM: usize = 256;
 
-pub(crate) async fn run(rows: usize, ranks: usize) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Rows of 256 single-precision numbers
+    #[arg(long, default_value_t = 400_000)]
+    rows: usize,
+    /// Ranks, each a connection
+    #[arg(long, default_value_t = 2)]
+    ranks: usize,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let (rows, ranks) = (options.rows, options.ranks);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("rows.fasta");
     ingest::write_fasta(&path, rows as u64 * 390, 2)?;

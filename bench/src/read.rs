@@ -6,11 +6,31 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use penstock_ingest::{ReadOptions, Source};
 
+use crate::corpus::corpus;
 use crate::machine;
 
-pub(crate) fn run(paths: &[PathBuf]) -> Result<()> {
+/// What is read where no file is named.
+const READ: [&str; 5] = [
+    "protein/scope40.fasta",
+    "dna/ecoli_k12_mg1655.fna.gz",
+    "dna/lambda_reads_1k.fq",
+    "mesh/cfd/motorBike.obj.gz",
+    "mesh/models/stanford-bunny.obj",
+];
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Files; the larger ones of the corpus where none is given
+    paths: Vec<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut paths = options.paths.clone();
+    if paths.is_empty() {
+        paths.extend(READ.map(corpus));
+    }
     let mut rows = Vec::new();
-    for path in paths {
+    for path in &paths {
         let name = path
             .file_name()
             .map_or_else(String::new, |n| n.to_string_lossy().into_owned());

@@ -12,11 +12,22 @@ use penstock::{Encoders, Engine, EngineOptions, SearchAnswer, SearchInput, Searc
 use penstock_ingest::ReadOptions;
 use penstock_server::load;
 
+use crate::corpus::or_corpus;
 use crate::machine;
 
 const K: usize = 10;
 
-pub(crate) async fn run(path: PathBuf, queries: usize) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// A FASTA file of proteins; the corpus's where none is given
+    path: Option<PathBuf>,
+    /// Queries
+    #[arg(long, default_value_t = 500)]
+    queries: usize,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let path = or_corpus(options.path.as_deref(), "protein/scope40.fasta");
     let folder = tempfile::tempdir()?;
     let engine = Engine::open(&folder.path().to_string_lossy(), EngineOptions::default()).await?;
     let table: TableName = "bench".parse()?;
@@ -33,7 +44,7 @@ pub(crate) async fn run(path: PathBuf, queries: usize) -> Result<()> {
     )
     .await?;
     let rows = loaded.outcome.added;
-    let ids = query_ids(&engine, queries, rows).await?;
+    let ids = query_ids(&engine, options.queries, rows).await?;
 
     let (exact, exact_times) = search_all(&engine, &table, &ids, true).await?;
     let mut lines = vec![line("exact scan", 0.0, 1.0, &exact_times)];

@@ -17,7 +17,7 @@ use anyhow::Result;
 
 use crate::machine;
 use crate::nearest::{K, QUERIES, truth};
-use crate::vectors::clustered;
+use crate::vectors::{Shape, clustered};
 
 use load::{Ask, Load, measure};
 
@@ -37,16 +37,19 @@ const EF_CONSTRUCTION: usize = 200;
 /// Until a server must answer, or have built its index.
 const READY: Duration = Duration::from_secs(900);
 
+#[derive(clap::Args)]
 pub(crate) struct Options {
-    pub(crate) rows: usize,
-    pub(crate) dim: usize,
-    pub(crate) seed: u64,
-    /// The program `penstock`.
-    pub(crate) penstock: PathBuf,
-    /// The program `chroma`.
-    pub(crate) chroma: Option<PathBuf>,
-    /// Folder of PostgreSQL's programs, with pgvector installed.
-    pub(crate) postgres: Option<PathBuf>,
+    #[command(flatten)]
+    shape: Shape,
+    /// The program `penstock`; the one beside this program where left out
+    #[arg(long)]
+    penstock: Option<PathBuf>,
+    /// The program `chroma`, to run beside it
+    #[arg(long)]
+    chroma: Option<PathBuf>,
+    /// The folder of PostgreSQL's programs, to run beside it; pgvector must be installed
+    #[arg(long)]
+    postgres: Option<PathBuf>,
 }
 
 /// What every server gets.
@@ -90,13 +93,15 @@ impl Form {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let program = options.penstock.clone().map_or_else(beside, Ok)?;
     let folder = tempfile::tempdir()?;
-    let made = clustered(options.rows, QUERIES, options.dim, options.seed);
-    let found = truth(&made.rows, options.dim, &made.queries)?;
+    let shape = &options.shape;
+    let made = clustered(shape.rows, QUERIES, shape.dim, shape.seed);
+    let found = truth(&made.rows, shape.dim, &made.queries)?;
     let data = Data {
         queries: made
             .queries
-            .chunks_exact(options.dim)
+            .chunks_exact(shape.dim)
             .map(<[f32]>::to_vec)
             .collect(),
         rows: made.rows,
@@ -104,15 +109,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             .iter()
             .map(|hits| hits.iter().map(|hit| hit.row).collect())
             .collect(),
-        dim: options.dim,
+        dim: shape.dim,
         folder: folder.path().to_owned(),
     };
     println!(
         "{} x {}, L2, M = {EDGES}, ef_construction = {EF_CONSTRUCTION}, seed {}, k = {K}",
-        options.rows, options.dim, options.seed
+        shape.rows, shape.dim, shape.seed
     );
     {
-        let mut ours = penstock::Penstock::start(&options.penstock, &data)?;
+        let mut ours = penstock::Penstock::start(&program, &data)?;
         points("Penstock", &mut ours, &data)?;
     }
     if let Some(program) = &options.chroma {
@@ -202,7 +207,7 @@ fn recall(server: &mut dyn Server, form: usize, ef: usize, data: &Data) -> Resul
 }
 
 /// The program `penstock` beside this one, as cargo builds both.
-pub(crate) fn beside() -> Result<PathBuf> {
+fn beside() -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     let at = this.parent().unwrap_or(Path::new(".")).join("penstock");
     anyhow::ensure!(

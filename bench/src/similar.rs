@@ -18,28 +18,44 @@ use penstock_server::load;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::corpus::or_corpus;
 use crate::machine::table;
 use crate::matching::growth::synthetic;
 use plant::Planted;
 
 const ENCODER: &str = "graph-sage-v1";
 
-/// What is measured.
+#[derive(clap::Args)]
 pub(crate) struct Options {
-    /// HPRD, in t/v/e.
-    pub(crate) published: PathBuf,
-    pub(crate) vertices: usize,
-    pub(crate) edges: usize,
-    pub(crate) labels: Vec<u32>,
-    /// Patterns of each number of changes.
-    pub(crate) patterns: usize,
-    pub(crate) anchors: usize,
-    pub(crate) neighbours: usize,
-    pub(crate) beam: usize,
-    /// Whether to make an index in memory and search by it.
-    pub(crate) hot: bool,
-    /// Where tables are made, and found again by the next run.
-    pub(crate) store: Option<PathBuf>,
+    /// HPRD in t/v/e; the corpus's where none is given
+    path: Option<PathBuf>,
+    /// Vertices of the synthetic graphs
+    #[arg(long, default_value_t = 1_000_000)]
+    vertices: usize,
+    /// Edges of the synthetic graphs
+    #[arg(long, default_value_t = 5_000_000)]
+    edges: usize,
+    /// Labels of the synthetic graphs, one graph for each number
+    #[arg(long, value_delimiter = ',', default_value = "32,1000")]
+    labels: Vec<u32>,
+    /// Patterns of each number of changes
+    #[arg(long, default_value_t = 100)]
+    patterns: usize,
+    /// Vertices of a pattern whose neighbours are looked for
+    #[arg(long, default_value_t = 4)]
+    anchors: usize,
+    /// Rows near each of them
+    #[arg(long, default_value_t = 200)]
+    neighbours: usize,
+    /// Mappings that are followed at a time
+    #[arg(long, default_value_t = 8)]
+    beam: usize,
+    /// Make an index in memory and search by it
+    #[arg(long)]
+    hot: bool,
+    /// Where tables are made, and found again by the next run; a temporary folder where left out
+    #[arg(long)]
+    store: Option<PathBuf>,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
@@ -47,8 +63,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let root = options.store.as_deref().unwrap_or(folder.path());
     let engine = Engine::open(&root.to_string_lossy(), EngineOptions::default()).await?;
     let mut lines = Vec::new();
-    let open = std::fs::File::open(&options.published)
-        .with_context(|| options.published.display().to_string())?;
+    let published = or_corpus(options.path.as_deref(), "graph/HPRD.graph");
+    let open = std::fs::File::open(&published).with_context(|| published.display().to_string())?;
     let graph = tve::read_graph(std::io::BufReader::new(open), &GraphOptions::default())?;
     graph_of("hprd", graph, &engine, options, &mut lines).await?;
     for &labels in &options.labels {

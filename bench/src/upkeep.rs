@@ -19,18 +19,25 @@ const QUERIES: usize = 2_000;
 const IDLE: Duration = Duration::from_secs(8);
 const METRIC: Metric = Metric::L2;
 
-pub(crate) struct Shape {
-    /// Rows of the table that is searched.
-    pub(crate) rows: usize,
-    /// Rows of the table whose index is built.
-    pub(crate) building: usize,
-    pub(crate) dim: usize,
-    /// Threads of the build; 0: the default.
-    pub(crate) threads: usize,
-    pub(crate) seed: u64,
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Vectors of the table that is searched
+    #[arg(long, default_value_t = 50_000)]
+    rows: usize,
+    /// Vectors of the table whose index is built
+    #[arg(long, default_value_t = 50_000)]
+    building: usize,
+    /// Numbers per vector
+    #[arg(long, default_value_t = 128)]
+    dim: usize,
+    /// Threads of the build; 0: half of the cores
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
-pub(crate) async fn run(shape: &Shape) -> Result<()> {
+pub(crate) async fn run(shape: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let root = folder.path().to_string_lossy();
     let store = Store::open(&root, StoreOptions::default()).await?;

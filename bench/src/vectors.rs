@@ -23,6 +23,29 @@ pub(crate) struct Clustered {
     pub(crate) centre_of: Vec<usize>,
 }
 
+/// Synthetic vectors.
+#[derive(clap::Args)]
+pub(crate) struct Shape {
+    /// Vectors
+    #[arg(long, default_value_t = 200_000)]
+    pub(crate) rows: usize,
+    /// Numbers per vector
+    #[arg(long, default_value_t = 128)]
+    pub(crate) dim: usize,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// Vectors of either source.
+#[derive(clap::Args)]
+pub(crate) struct Made {
+    /// Which vectors; those of the corpus have their own number and length
+    #[arg(long, value_enum, default_value = "clustered")]
+    pub(crate) data: Source,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+}
+
 /// Where vectors come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Source {

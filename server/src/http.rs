@@ -20,6 +20,7 @@ mod matching;
 mod metrics;
 mod motif;
 mod observe;
+mod queries;
 mod rows;
 mod search;
 mod serve;

@@ -16,12 +16,17 @@ const SILENCE: Duration = Duration::from_secs(900);
 /// Bytes that an answer may have.
 const MAX_BODY: usize = 1 << 30;
 
+/// Bytes read at once, at most.
+pub(super) const PIECE: usize = 64 << 10;
+
 /// A connection to one server.
 pub(super) struct Connection {
     stream: TcpStream,
     host: SocketAddr,
     /// What was read, and how much of it belongs to the answer.
     buffer: Vec<u8>,
+    /// Where reads go first: a buffer is not filled with zeros for each.
+    piece: Box<[u8]>,
 }
 
 /// A request as it goes over the wire.
@@ -64,6 +69,7 @@ impl Connection {
             stream,
             host,
             buffer: Vec::new(),
+            piece: vec![0; PIECE].into(),
         })
     }
 
@@ -139,11 +145,9 @@ impl Connection {
     }
 
     fn more(&mut self) -> Result<()> {
-        let held = self.buffer.len();
-        self.buffer.resize(held + (64 << 10), 0);
-        let read = self.stream.read(&mut self.buffer[held..])?;
-        self.buffer.truncate(held + read);
+        let read = self.stream.read(&mut self.piece)?;
         anyhow::ensure!(read > 0, "the server closed the connection");
+        self.buffer.extend_from_slice(&self.piece[..read]);
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use arrow::ipc::writer::StreamWriter;
 use penstock::index::QUERY;
 use penstock::store::{Store, StoreOptions};
 use penstock_types::TableName;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::http::{Connection, ReadRows, Searches, Sent};
@@ -79,26 +80,30 @@ impl Penstock {
     }
 
     /// One query a request; the whole rows where `columns` is `None`.
-    fn singles(&self, ef: usize, columns: Option<&str>) -> Vec<Sent> {
+    fn singles(&self, ef: usize, columns: Option<&str>) -> Result<Vec<Sent>> {
         let path = format!("/v1/tables/{TABLE}/search");
         let each = self.vectors.iter().map(|vector| {
-            let mut body = self.options(ef);
-            body["vector"] = json!(vector);
+            let mut options = self.options(ef);
             if let Some(columns) = columns {
-                body["columns"] = json!([columns]);
+                options["columns"] = json!([columns]);
             }
-            Sent::json(self.http, "POST", &path, &body)
+            self.sent(&path, &Single { options, vector })
         });
         each.collect()
     }
 
-    fn batches(&self, ef: usize) -> Vec<Sent> {
+    fn sent(&self, path: &str, body: &impl Serialize) -> Result<Sent> {
+        let headers = "Content-Type: application/json\r\n";
+        let body = serde_json::to_vec(body)?;
+        Ok(Sent::new(self.http, "POST", path, headers, &body))
+    }
+
+    fn batches(&self, ef: usize) -> Result<Vec<Sent>> {
         let path = format!("/v1/tables/{TABLE}/search-batch");
         let each = self.vectors.chunks(TOGETHER).map(|vectors| {
-            let mut body = self.options(ef);
-            body["vectors"] = json!(vectors);
-            body["columns"] = json!(["id"]);
-            Sent::json(self.http, "POST", &path, &body)
+            let mut options = self.options(ef);
+            options["columns"] = json!(["id"]);
+            self.sent(&path, &Many { options, vectors })
         });
         each.collect()
     }
@@ -148,9 +153,9 @@ impl Server for Penstock {
 
     fn connect(&mut self, form: usize, ef: usize) -> Result<Connect> {
         let (requests, read): (Vec<Sent>, ReadRows) = match form {
-            0 => (self.singles(ef, Some("id")), hits_of),
-            1 => (self.singles(ef, None), hits_of),
-            2 => (self.batches(ef), results_of),
+            0 => (self.singles(ef, Some("id"))?, hits_of),
+            1 => (self.singles(ef, None)?, hits_of),
+            2 => (self.batches(ef)?, results_of),
             3 => (self.arrow_batches(ef)?, arrow_of),
             _ => return self.by_flight(if form == 4 { 1 } else { TOGETHER }, ef),
         };
@@ -179,6 +184,21 @@ impl Penstock {
             Ok(Box::new(open) as Box<dyn Ask>)
         }))
     }
+}
+
+/// As our own client writes it: numbers with the digits of single precision.
+#[derive(Serialize)]
+struct Single<'a> {
+    #[serde(flatten)]
+    options: Value,
+    vector: &'a [f32],
+}
+
+#[derive(Serialize)]
+struct Many<'a> {
+    #[serde(flatten)]
+    options: Value,
+    vectors: &'a [Vec<f32>],
 }
 
 /// Brings the index into memory, and waits until it is there.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::http::PIECE;
 use super::load::Ask;
 use super::process::free_address;
 use super::{Connect, Data, EDGES, EF_CONSTRUCTION, Form, Server};
@@ -206,6 +207,7 @@ struct Client {
     /// Bytes read, of which those before `at` are done with.
     buffer: Vec<u8>,
     at: usize,
+    piece: Box<[u8]>,
 }
 
 impl Client {
@@ -217,6 +219,7 @@ impl Client {
             stream,
             buffer: Vec::new(),
             at: 0,
+            piece: vec![0; PIECE].into(),
         };
         let mut body = 196_608_u32.to_be_bytes().to_vec(); // version 3.0
         body.extend(format!("user\0{OWNER}\0database\0postgres\0\0").as_bytes());
@@ -305,11 +308,9 @@ impl Client {
             self.at = 0;
         }
         while self.buffer.len() < self.at + count {
-            let held = self.buffer.len();
-            self.buffer.resize(held + (16 << 10).max(count), 0);
-            let read = self.stream.read(&mut self.buffer[held..])?;
-            self.buffer.truncate(held + read);
+            let read = self.stream.read(&mut self.piece)?;
             anyhow::ensure!(read > 0, "the server closed the connection");
+            self.buffer.extend_from_slice(&self.piece[..read]);
         }
         let start = self.at;
         self.at += count;

@@ -35,12 +35,23 @@ const BATCH: usize = 64;
 /// inserted at the same time are missed, which matters while there are few.
 const FIRST: usize = 1_024;
 
+/// Numbers per vector up to which every graph for inner products is grown in the lifted space.
+const LIFTED_DIM: usize = 32;
+
+/// Where vectors have more numbers, it is where the square of the longest is at most so many times
+/// the mean square: behind a few long ones all others look alike.
+const LIFTED_SQUARE: f64 = 6.0;
+
 /// The caller's rows as the metric compares them.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     rows: &'a [f32],
     dim: usize,
     metric: Metric,
+    /// The largest square of a length, where rows get one more number that makes all as long. A
+    /// query's is 0, so that Euclidean distances rank as inner products do (Bachrach et al. 2014,
+    /// <https://doi.org/10.1145/2645710.2645741>).
+    lift: Option<f64>,
 }
 
 impl Rows<'_> {
@@ -52,11 +63,37 @@ impl Rows<'_> {
         &self.rows[row * self.dim..][..self.dim]
     }
 
+    /// Numbers per vector as they are written.
+    fn width(&self) -> usize {
+        self.dim + usize::from(self.lift.is_some())
+    }
+
     fn write(&self, row: usize, into: &mut [f32]) {
-        into.copy_from_slice(self.raw(row));
+        let raw = self.raw(row);
+        into[..self.dim].copy_from_slice(raw);
         if self.metric == Metric::Cosine {
             normalise(into);
         }
+        if let Some(most) = self.lift {
+            into[self.dim] = (most - square(raw)).max(0.0).sqrt() as f32;
+        }
+    }
+
+    /// The rows as the graph grows by them, where that is not as it is searched by.
+    ///
+    /// By inner product only long vectors are near anything, and links by it lead past the others.
+    /// Measured in the crate's documentation.
+    fn lifted(self) -> Option<Self> {
+        if self.metric != Metric::Dot {
+            return None;
+        }
+        let squares = self.rows.chunks_exact(self.dim).map(square);
+        let (most, sum) = squares.fold((0.0_f64, 0.0), |(most, sum), x| (most.max(x), sum + x));
+        let alike = most * self.len() as f64 <= LIFTED_SQUARE * sum;
+        (alike || self.dim <= LIFTED_DIM).then_some(Self {
+            lift: Some(most),
+            ..self
+        })
     }
 
     /// The rows that have a place in the graph: under cosine not those without a direction.
@@ -77,6 +114,10 @@ impl Rows<'_> {
     }
 }
 
+fn square(vector: &[f32]) -> f64 {
+    vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum()
+}
+
 /// Rows that may become an index.
 struct Prepared<'a> {
     source: Rows<'a>,
@@ -94,6 +135,7 @@ impl<'a> Prepared<'a> {
             rows,
             dim,
             metric: options.metric,
+            lift: None,
         };
         let threads = threads(options.threads);
         let placed = source.placed()?;
@@ -114,6 +156,15 @@ impl<'a> Prepared<'a> {
     /// The codes of rows, in their order.
     fn encode(&self, order: &[u32]) -> Codes {
         encode(&self.source, &self.quantiser, order, self.threads)
+    }
+
+    /// What the graph grows by, where that is not what it is searched by.
+    fn lifted(&self, order: &[u32]) -> Option<(Codes, Quantiser)> {
+        let source = self.source.lifted()?;
+        let write = |i: usize, into: &mut [f32]| source.write(order[i] as usize, into);
+        let quantiser = Quantiser::fit(Metric::L2, source.width(), order.len(), write);
+        let codes = encode(&source, &quantiser, order, self.threads);
+        Some((codes, quantiser))
     }
 
     /// The index of a graph over the rows of `order`, of which `codes` are the codes.
@@ -182,16 +233,14 @@ pub(crate) fn build(
     let levels: Vec<u8> = order.iter().map(|row| level_of(*row) as u8).collect();
     control.check()?;
     let codes = prepared.encode(&order);
-    let graph = insert::grow(
-        &codes,
-        &prepared.quantiser,
-        levels,
-        options,
-        threads,
-        control,
-        isa,
-    )?;
+    let lifted = prepared.lifted(&order);
+    let (grown_by, quantiser) = match &lifted {
+        Some((codes, quantiser)) => (codes, quantiser),
+        None => (&codes, &prepared.quantiser),
+    };
+    let graph = insert::grow(grown_by, quantiser, levels, options, threads, control, isa)?;
     let frozen = freeze::freeze(graph, options, isa);
+    drop(lifted);
     prepared.finish(frozen, (order, codes), options, (control, isa))
 }
 
@@ -240,15 +289,15 @@ fn in_parts<A: Send, B: Send>(
 }
 
 fn encode(source: &Rows<'_>, quantiser: &Quantiser, order: &[u32], threads: usize) -> Codes {
-    let stride = stride(source.dim);
-    let mut codes = Codes::zeros(order.len(), source.dim);
+    let stride = stride(source.width());
+    let mut codes = Codes::zeros(order.len(), source.width());
     in_parts(
         order.len(),
         threads,
         (&mut codes.codes, stride),
         (&mut codes.bias, 1),
         |part, codes, bias| {
-            let mut vector = vec![0.0; source.dim];
+            let mut vector = vec![0.0; source.width()];
             let outputs = codes.chunks_exact_mut(stride).zip(bias);
             for (row, (codes, bias)) in order[part].iter().zip(outputs) {
                 source.write(*row as usize, &mut vector);

@@ -138,7 +138,12 @@ pub(crate) fn memory(rows: usize, dim: usize, options: &Options) -> Memory {
     let index = vectors + codes + base + upper + numbers + (4 * dim) as u64;
     // While the graph grows it has locks, code sums, rows that are distinct and scratch, but no vectors; then both graphs
     // lie side by side for a moment, and the vectors come last.
-    let growing = codes + base + upper + numbers + (rows * (1 + 4 + 4 + 4 + 8)) as u64;
+    // A graph for inner products may grow by codes of its own.
+    let lifted = match options.metric {
+        Metric::Dot => array(rows * codes::stride(dim + 1)) + array(4 * rows),
+        Metric::Cosine | Metric::L2 => 0,
+    };
+    let growing = codes + lifted + base + upper + numbers + (rows * (1 + 4 + 4 + 4 + 8)) as u64;
     let scratch = (threads(options.threads) * (rows / 8 + 4 * rows)) as u64;
     let peak = growing + scratch + (index - vectors).max(growing) + vectors;
     Memory { index, peak }

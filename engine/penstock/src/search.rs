@@ -13,7 +13,7 @@ use penstock_index::{
     ManyAnswer, ManyRequest, MotifAnswer, MotifRequest, Plan, SearchOptions, Searcher, Tier,
 };
 use penstock_store::{Table, VersionRef};
-use penstock_types::{Kind, Metric, TableName, columns};
+use penstock_types::{FeatureSpec, Kind, Metric, TableName, columns};
 
 use crate::{Engine, Error, Task};
 pub use after::{GroupBy, Rerank};
@@ -155,9 +155,9 @@ impl Engine {
             .store()
             .table_at(&request.table, &request.version)
             .await?;
-        let (column, _) = feature_column(&table, request.column.as_deref())?;
-        self.recall_of(&request.table, &column).await?;
-        search_in(self.registry(), self.searcher(), &table, request).await
+        let column = feature_column(&table, request.column.as_deref())?;
+        self.recall_of(&request.table, &column.0).await?;
+        search_in(self.registry(), self.searcher(), &table, column, request).await
     }
 
     /// The occurrences of a pattern in a column of sequences.
@@ -225,14 +225,14 @@ impl Engine {
     }
 }
 
-/// A search of a table that is open already.
+/// A search of a column of a table that is open already.
 pub(crate) async fn search_in(
     registry: &Arc<Registry>,
     searcher: &Searcher,
     table: &Table,
+    (column, spec): (String, FeatureSpec),
     ask: SearchRequest,
 ) -> Result<SearchAnswer, Error> {
-    let (column, spec) = feature_column(table, ask.column.as_deref())?;
     let after = after::After::new(table, &ask).await?;
     let vector = input::vector(registry, table, (&column, &spec), &ask.input).await?;
     let mut search = index_request(table, column, vector, &ask);

@@ -15,7 +15,7 @@ use penstock_query::{
 use penstock_index::Searcher;
 
 use crate::matching::{Hosts, find_in};
-use crate::search::search_in;
+use crate::search::{feature_column, search_in};
 use crate::{Engine, Error, MAX_KEPT, MatchRequest, SearchInput, SearchRequest, Task};
 
 /// What `vector_search` calls: the engine's own search.
@@ -34,7 +34,11 @@ pub(crate) fn search_fn(registry: &Arc<Registry>, searcher: &Searcher) -> Search
             ask.k = search.k;
             ask.filter = search.filter;
             ask.columns = Some(search.columns);
-            match search_in(&registry, &searcher, &search.table, ask).await {
+            let found = match feature_column(&search.table, ask.column.as_deref()) {
+                Ok(column) => search_in(&registry, &searcher, &search.table, column, ask).await,
+                Err(error) => Err(error),
+            };
+            match found {
                 Ok(answer) => Ok(answer.hits),
                 Err(error) => Err(QueryError::Search {
                     code: error.code(),

@@ -8,6 +8,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use lexical_core::FormattedSize;
 use serde_json::{Map, Value};
 
 /// One object per row, keyed by column.
@@ -96,9 +97,11 @@ fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
 
 /// A single-precision number with the digits that it has: 0.1, not 0.10000000149011612.
 fn single(number: f32) -> Value {
-    number
-        .to_string()
-        .parse::<f64>()
+    if !number.is_finite() {
+        return Value::Null;
+    }
+    let mut digits = [0; <f32 as FormattedSize>::FORMATTED_SIZE];
+    lexical_core::parse::<f64>(lexical_core::write(number, &mut digits))
         .map_or(Value::Null, Value::from)
 }
 

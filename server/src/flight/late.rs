@@ -7,6 +7,7 @@ use penstock_types::TableName;
 use serde_json::{Map, Value};
 use tonic::Status;
 
+use super::search::{asked, invalid};
 use super::status;
 use crate::vectors::Vectors;
 use crate::wire;
@@ -22,27 +23,8 @@ pub(super) struct LateSearches {
 impl LateSearches {
     /// What the command asks for: `table`, and the fields of REST's request but its query. All
     /// batches are answered from the version that is there now.
-    pub(super) async fn new(
-        engine: &Engine,
-        mut command: Map<String, Value>,
-    ) -> Result<Self, Status> {
-        let invalid = |error: &dyn std::fmt::Display| Status::invalid_argument(error.to_string());
-        let Some(Value::String(table)) = command.remove("table") else {
-            return Err(invalid(&"a search names its `table`"));
-        };
-        if ["id", "text", "vectors"].map(|name| command.contains_key(name)) != [false; 3] {
-            return Err(invalid(
-                &"the vectors of a query are written as a batch with a column `vector`",
-            ));
-        }
-        let table: TableName = table.parse().map_err(|error| invalid(&error))?;
-        let mut wanted: LateRequest =
-            serde_json::from_value(Value::Object(command)).map_err(|error| invalid(&error))?;
-        let version = wanted.version.as_deref().unwrap_or("latest");
-        let version = version.parse().map_err(|error| invalid(&error))?;
-        let version = engine.table(&table, &version).await;
-        let version = version.map_err(|error| status::of(&error))?.version();
-        wanted.version = Some(version.to_string());
+    pub(super) async fn new(engine: &Engine, command: Map<String, Value>) -> Result<Self, Status> {
+        let (table, wanted) = asked(engine, command, &["id", "text", "vectors"]).await?;
         Ok(Self {
             engine: engine.clone(),
             table,
@@ -52,7 +34,6 @@ impl LateSearches {
 
     /// The rows nearest to the vectors of a batch, which are one query.
     pub(super) async fn answer(&self, batch: &RecordBatch) -> Result<RecordBatch, Status> {
-        let invalid = |error: &dyn std::fmt::Display| Status::invalid_argument(error.to_string());
         let mut vectors = Vectors::default();
         vectors.push_batch(batch).map_err(|error| invalid(&error))?;
         let search = wire::late_request(self.table.clone(), self.wanted.clone(), Some(vectors))

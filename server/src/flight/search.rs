@@ -10,6 +10,7 @@ use penstock::store::VersionRef;
 use penstock::types::TableName;
 use penstock::{Engine, SearchRequest};
 use penstock_openapi::SearchBatchRequest;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tonic::Status;
 
@@ -28,29 +29,9 @@ pub(super) struct Searches {
 impl Searches {
     /// What the command asks for: `table`, and the fields of a batch of searches but its vectors.
     /// All batches are answered from the version that is there now.
-    pub(super) async fn new(
-        engine: &Engine,
-        mut command: Map<String, Value>,
-    ) -> Result<Self, Status> {
-        let invalid = |error: &dyn std::fmt::Display| Status::invalid_argument(error.to_string());
-        let Some(Value::String(table)) = command.remove("table") else {
-            return Err(invalid(&"a search names its `table`"));
-        };
-        if command.contains_key("vectors") {
-            return Err(invalid(
-                &"the vectors are written as batches with a column `vector`",
-            ));
-        }
-        let table: TableName = table.parse().map_err(|error| invalid(&error))?;
-        let wanted: SearchBatchRequest =
-            serde_json::from_value(Value::Object(command)).map_err(|error| invalid(&error))?;
-        let mut request = wire::batch_request(table, wanted).map_err(|error| invalid(&error))?;
-        let version = engine
-            .table(&request.table, &request.version)
-            .await
-            .map_err(|error| status::of(&error))?
-            .version();
-        request.version = VersionRef::Number(version);
+    pub(super) async fn new(engine: &Engine, command: Map<String, Value>) -> Result<Self, Status> {
+        let (table, wanted): (_, SearchBatchRequest) = asked(engine, command, &["vectors"]).await?;
+        let request = wire::batch_request(table, wanted).map_err(|error| invalid(&error))?;
         Ok(Self {
             engine: engine.clone(),
             request,
@@ -61,13 +42,9 @@ impl Searches {
     /// The rows nearest to the vectors of a batch. `query` counts on from the batches before it.
     pub(super) async fn answer(&mut self, batch: &RecordBatch) -> Result<RecordBatch, Status> {
         let mut vectors = Vectors::default();
-        vectors
-            .push_batch(batch)
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        vectors.push_batch(batch).map_err(|error| invalid(&error))?;
         let count = vectors.count();
-        let (dim, values) = vectors
-            .into_parts()
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let (dim, values) = vectors.into_parts().map_err(|error| invalid(&error))?;
         let answer = self
             .engine
             .search_many(self.request.clone(), dim, values)
@@ -87,4 +64,37 @@ impl Searches {
         RecordBatch::try_new(batch.schema(), columns)
             .map_err(|error| Status::internal(error.to_string()))
     }
+}
+
+/// The table that a command names, and what it asks for, of the version that is there now. `query`
+/// are the fields of REST's request that batches stand for here.
+pub(super) async fn asked<T: DeserializeOwned>(
+    engine: &Engine,
+    mut command: Map<String, Value>,
+    query: &[&str],
+) -> Result<(TableName, T), Status> {
+    let Some(Value::String(table)) = command.remove("table") else {
+        return Err(invalid(&"a search names its `table`"));
+    };
+    if query.iter().any(|name| command.contains_key(*name)) {
+        return Err(invalid(
+            &"the vectors are written as batches with a column `vector`",
+        ));
+    }
+    let table: TableName = table.parse().map_err(|error| invalid(&error))?;
+    let at = match command.get("version") {
+        None | Some(Value::Null) => VersionRef::Latest,
+        Some(Value::String(at)) => at.parse().map_err(|error| invalid(&error))?,
+        Some(_) => return Err(invalid(&"a `version` is a number or a tag, as a string")),
+    };
+    let opened = engine.table(&table, &at).await;
+    let version = opened.map_err(|error| status::of(&error))?.version();
+    command.insert("version".to_owned(), version.to_string().into());
+    let wanted = serde_json::from_value(Value::Object(command));
+    let wanted = wanted.map_err(|error| invalid(&error))?;
+    Ok((table, wanted))
+}
+
+pub(super) fn invalid(error: &dyn std::fmt::Display) -> Status {
+    Status::invalid_argument(error.to_string())
 }

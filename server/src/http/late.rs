@@ -1,17 +1,15 @@
 //! Late interaction.
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Extract};
-use axum::response::{IntoResponse as _, Response};
-use futures::stream;
+use axum::extract::{DefaultBodyLimit, Request, State as Extract};
+use axum::response::Response;
 use penstock_openapi::{LateAnswer, LateParams, LateRequest};
 use penstock_types::TableName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::State;
-use super::batch::{MAX_BODY_BYTES, arrow_vectors, is_arrow, too_large};
-use super::error::{ApiError, Json, Path, Query, Result, named};
+use super::error::{ApiError, Path, Query, Result, named};
+use super::queries::{Brought, MAX_BODY_BYTES, brought};
 use super::rows::{self, Form};
 use crate::wire;
 
@@ -54,31 +52,14 @@ async fn search_late(
 ) -> Result<Response> {
     let table: TableName = named("table", &table)?;
     let form = Form::of(request.headers())?;
-    let (wanted, vectors) = if is_arrow(&request) {
-        let body = Bytes::from_request(request, &state)
-            .await
-            .map_err(too_large)?;
-        (
-            wire::late_of_params(params),
-            Some(arrow_vectors(body).await?),
-        )
-    } else {
-        if params != LateParams::default() {
-            return Err(ApiError::bad(
-                "the options of a search in JSON go into its body, those of one in Arrow into the query",
-            ));
-        }
-        let Json(wanted) = Json::<LateRequest>::from_request(request, &state).await?;
-        (wanted, None)
+    let (wanted, vectors) = match brought(&state, request, &params).await? {
+        Brought::Arrow(vectors) => (wire::late_of_params(params), Some(vectors)),
+        Brought::Json(wanted) => (wanted, None),
     };
     let explain = wanted.explain;
     let search = wire::late_request(table.clone(), wanted, vectors).map_err(ApiError::bad)?;
     let answer = state.engine().late(search).await?;
-    if form == Form::Json {
-        let answer = wire::late_answer(&table, &answer, explain)?;
-        return Ok(axum::Json(answer).into_response());
-    }
-    let schema = answer.batch.schema();
-    let batches = stream::iter([Ok(answer.batch)]);
-    rows::response(form, &schema, batches, rows::ARRAY)
+    rows::answer(form, answer.batch.clone(), || {
+        wire::late_answer(&table, &answer, explain)
+    })
 }

@@ -1,6 +1,7 @@
 //! Rows as a response: JSON, one object a line, or an Arrow stream.
 
 use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use axum::body::Body;
@@ -63,7 +64,7 @@ pub(super) enum Broken {
     #[error(transparent)]
     Source(Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(#[from] ArrowError),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
@@ -92,6 +93,19 @@ pub(super) fn response(
         }
     };
     Ok(([(CONTENT_TYPE, form.media_type())], body).into_response())
+}
+
+/// An answer that is there as a whole: as the object that `json` makes of it, or its rows alone.
+pub(super) fn answer<T: serde::Serialize>(
+    form: Form,
+    batch: RecordBatch,
+    json: impl FnOnce() -> Result<T, ArrowError>,
+) -> Result<Response, ApiError> {
+    if form == Form::Json {
+        return Ok(axum::Json(json()?).into_response());
+    }
+    let schema = batch.schema();
+    response(form, &schema, stream::iter([Ok(batch)]), ARRAY)
 }
 
 fn log(error: &Broken) {

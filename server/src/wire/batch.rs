@@ -9,15 +9,11 @@ use penstock_openapi as wire;
 use penstock_types::TableName;
 
 use super::rows;
-use super::search::{SearchFault, hit, plan, search_request};
+use super::search::{SearchFault, hit, names, plan, search_request};
 
 /// The options of a query as those of a body.
 #[must_use]
 pub fn batch_of_params(params: wire::SearchBatchParams) -> wire::SearchBatchRequest {
-    let columns = params.columns.map(|columns| {
-        let names = columns.split(',').map(|name| name.trim().to_owned());
-        names.filter(|name| !name.is_empty()).collect()
-    });
     let default = wire::SearchBatchRequest::default();
     wire::SearchBatchRequest {
         k: params.k.unwrap_or(default.k),
@@ -26,7 +22,7 @@ pub fn batch_of_params(params: wire::SearchBatchParams) -> wire::SearchBatchRequ
         filter: params.filter,
         exact: params.exact.unwrap_or_default(),
         version: params.version,
-        columns,
+        columns: params.columns.as_deref().map(names),
         tier: params.tier,
         min_recall: params.min_recall,
         ef: params.ef,

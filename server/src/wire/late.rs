@@ -8,7 +8,7 @@ use penstock_openapi as wire;
 use penstock_types::{NameError, TableName};
 
 use super::rows;
-use super::search::{hit, plan, with_id};
+use super::search::{hit, names, plan, with_id};
 use crate::vectors::{VectorFault, Vectors};
 
 /// Why a request asks for no search by several vectors.
@@ -38,10 +38,6 @@ pub enum LateFault {
 /// The options of a query as those of a body.
 #[must_use]
 pub fn late_of_params(params: wire::LateParams) -> wire::LateRequest {
-    let columns = params.columns.map(|columns| {
-        let names = columns.split(',').map(|name| name.trim().to_owned());
-        names.filter(|name| !name.is_empty()).collect()
-    });
     let default = wire::LateRequest::default();
     wire::LateRequest {
         encoder: params.encoder,
@@ -50,7 +46,7 @@ pub fn late_of_params(params: wire::LateParams) -> wire::LateRequest {
         column: params.column,
         filter: params.filter,
         version: params.version,
-        columns,
+        columns: params.columns.as_deref().map(names),
         candidates: params.candidates,
         candidates_column: params.candidates_column,
         explain: params.explain.unwrap_or_default(),

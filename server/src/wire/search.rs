@@ -147,6 +147,15 @@ pub fn search_answer(
     })
 }
 
+/// The names of columns in a query, between commas.
+pub(super) fn names(columns: &str) -> Vec<String> {
+    let names = columns.split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 pub(super) fn hit(mut columns: Map<String, Value>) -> wire::Hit {
     let id = match columns.remove(columns::ID) {
         Some(Value::String(id)) => id,

@@ -241,21 +241,22 @@ fn numbers_of_any_size_are_placed() {
 }
 
 #[test]
-#[ignore = "a matter of speed: 130,000 vertices"]
-fn large() {
+fn a_large_mesh_is_sampled() {
     let (vertices, faces) = sphere(255);
     for faces in [&faces[..], &[]] {
         let sampling = Sampling {
             points: 1024,
             normals: false,
         };
-        let clock = std::time::Instant::now();
-        Cloud::new(&vertices, faces, sampling).unwrap().unwrap();
-        let seconds = clock.elapsed().as_secs_f64();
-        println!(
-            "{} vertices, {} faces: {seconds:.3} s",
-            vertices.len(),
-            faces.len()
-        );
+        let cloud = Cloud::new(&vertices, faces, sampling).unwrap().unwrap();
+        assert_eq!(cloud.points.len(), 1024);
+        for point in cloud.points.iter() {
+            let [x, y, z] = point.map(f64::from);
+            let radius = (x * x + y * y + z * z).sqrt();
+            assert!((0.98..=1.001).contains(&radius), "{radius}");
+        }
+        let first = cloud.points.get(0);
+        let far = cloud.points.iter().map(|p| distance(first, p));
+        assert!(far.fold(0.0, f32::max) > 3.8);
     }
 }

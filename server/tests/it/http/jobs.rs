@@ -1,7 +1,5 @@
 //! Jobs: states, keys, cancelling, restarts.
 
-use std::time::Duration;
-
 use penstock_server::http::Config;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -109,10 +107,11 @@ async fn cancelling_ends_a_job_and_leaves_nothing() {
         .await
         .unwrap();
     let id = job["id"].as_str().unwrap();
-    let started = std::time::Instant::now();
     let request = server.request(Method::DELETE, &format!("/v1/jobs/{id}"));
-    let cancelled: Value = request.send().await.unwrap().json().await.unwrap();
-    assert!(started.elapsed() < Duration::from_secs(3));
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    // The answer waits two seconds at most for the job, which a busy machine may use up.
+    let cancelled = finished(&server, id).await;
     assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
     assert_eq!(cancelled["error"]["type"], "urn:penstock:problem:cancelled");
     problem(server.get("/v1/tables/t").await, 404, "not-found").await;
