@@ -64,7 +64,7 @@ use ui::Ui;
 /// The store used when neither `--store` nor `PENSTOCK_STORE` names one.
 pub const DEFAULT_STORE: &str = "./penstock-data";
 
-/// Protein, DNA and mesh files in; search, SQL and chunked arrays for solvers out.
+/// Protein, DNA, mesh and graph files in; search, SQL and chunked arrays for solvers out.
 #[derive(Debug, Parser)]
 #[command(
     name = "penstock",

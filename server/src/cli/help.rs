@@ -11,7 +11,7 @@ Start here
   serve      Serve the store over HTTP (OpenAPI) and Arrow Flight
 
 Load
-  ingest     Load FASTA, FASTQ, GenBank, PDB, mmCIF, STL, OBJ, PLY, OFF, VTK files into a table
+  ingest     Load files of sequences, structures, meshes or graphs into a table
   encode     Fill a feature column of a table
   embed      Print vectors of sequences or files; nothing is stored
   encoders   List the encoders
@@ -276,6 +276,7 @@ pub(super) const INGEST: &str = "Examples:
   penstock ingest genomes ecoli.fna.gz plasmids.gb reads.fastq
   penstock ingest meshes ./geometry --on-error skip
   penstock ingest proteins structures.zip --no-encode
+  penstock ingest networks hprd.graph
   penstock ingest proteins proteins.fasta --encoder facebook/esm2_t6_8M_UR50D
   zcat proteins.fasta.gz | penstock ingest proteins - --kind protein";
 

@@ -165,7 +165,7 @@ fn head() -> OpenApi {
 }
 
 const DESCRIPTION: &str = "\
-Protein, DNA and mesh files in; search, SQL and chunked arrays for solvers out.
+Protein, DNA, mesh and graph files in; search, SQL and chunked arrays for solvers out.
 
 Long work answers 202 with a job, whose `Location` can be polled and deleted (which cancels it); \
 with `Prefer: wait=N` the answer comes within N seconds as the result itself. Every error is a \
